@@ -1,0 +1,3 @@
+//! The pure core: no file system, no process, no environment, no clock.
+
+pub mod sql;

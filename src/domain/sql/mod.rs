@@ -1,0 +1,1 @@
+//! SQL read as statements, without a server.
