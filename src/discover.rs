@@ -1,0 +1,210 @@
+//! Reads a store's folder: a catalog, or every problem found.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::config::{Config, StoreConfig};
+use crate::domain::catalog::Found;
+use crate::domain::comments::{leading, style_of};
+use crate::domain::file_name::NameError;
+use crate::domain::mode::PROGRAMS;
+use crate::domain::sql::{self, Shape};
+use crate::domain::{Catalog, Checksum, Direction, FileName, Finding, Script, directive};
+use crate::stores::Card;
+
+/// The catalog of a store.
+pub fn catalog(config: &Config, store: &StoreConfig) -> Catalog {
+    let card = &store.kind.card;
+    let mut findings = Vec::new();
+    let mut named = Vec::new();
+    for path in list(&store.folder, config, &mut findings) {
+        let shown = config.shown(&path);
+        match FileName::parse(&path.file_name().unwrap_or_default().to_string_lossy()) {
+            Ok(name) => named.push((name, path, shown)),
+            Err(why) => findings.extend(not_a_migration(&why, &path, shown, card)),
+        }
+    }
+    named.sort_by(|a, b| (a.0.version, &a.2).cmp(&(b.0.version, &b.2)));
+    let mut files = Vec::with_capacity(named.len());
+    for (found, problems) in read_all(named, card) {
+        files.extend(found);
+        findings.extend(problems);
+    }
+    let mut catalog = Catalog::pair(&store.name, files, config.require_down);
+    findings.append(&mut catalog.findings);
+    for finding in &mut findings {
+        finding.store.get_or_insert_with(|| store.name.clone());
+    }
+    findings.sort_by(|a, b| (&a.place, a.line).cmp(&(&b.place, b.line)));
+    catalog.findings = findings;
+    catalog
+}
+
+/// Reading is mostly waiting for the system, so two threads halve the time of a large set.
+fn read_all(named: Vec<(FileName, PathBuf, String)>, card: &Card) -> Vec<(Option<Found>, Vec<Finding>)> {
+    let read = |(name, path, shown): (FileName, PathBuf, String)| {
+        let mut problems = Vec::new();
+        let script = read_file(&path, &shown, &name, card, &mut problems);
+        (script.map(|script| Found { name, script }), problems)
+    };
+    if named.len() < 200 {
+        return named.into_iter().map(read).collect();
+    }
+    let mut first = named;
+    let second = first.split_off(first.len() / 2);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| second.into_iter().map(read).collect::<Vec<_>>());
+        let mut all: Vec<_> = first.into_iter().map(read).collect();
+        all.extend(other.join().unwrap_or_default());
+        all
+    })
+}
+
+/// The files of a folder that could be migrations, in order of name.
+fn list(folder: &Path, config: &Config, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let walk = walkdir::WalkDir::new(folder).min_depth(1).max_depth(1).follow_links(true).sort_by_file_name();
+    for entry in walk {
+        match entry {
+            Ok(entry) if is_ignored(&entry.file_name().to_string_lossy()) => {}
+            Ok(entry) if entry.file_type().is_dir() => findings.extend(folder_in_folder(entry.path(), config)),
+            Ok(entry) => files.push(entry.into_path()),
+            Err(error) if error.depth() == 0 => findings.extend(folder_problem(folder, config, &error)),
+            Err(error) => {
+                let path = error.path().unwrap_or(folder);
+                if is_ignored(&path.file_name().unwrap_or_default().to_string_lossy()) {
+                    continue;
+                }
+                let why = match error.loop_ancestor() {
+                    Some(_) => "is a symbolic link that leads in a circle".to_owned(),
+                    None => format!("cannot be read: {}", io_words(&error)),
+                };
+                findings.push(Finding::error("unreadable", config.shown(path), why));
+            }
+        }
+    }
+    files
+}
+
+fn io_words(error: &walkdir::Error) -> String {
+    error.io_error().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn folder_problem(folder: &Path, config: &Config, error: &walkdir::Error) -> Option<Finding> {
+    let missing = error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    let shown = config.shown(folder);
+    Some(match missing {
+        true => Finding::problem("no-folder", shown, "does not exist")
+            .hint("make the folder, or take the store out of the configuration"),
+        false => Finding::error("unreadable", shown, format!("cannot be read: {}", io_words(error))),
+    })
+}
+
+/// A folder is no migration; one that is named like a file deserves a word.
+fn folder_in_folder(path: &Path, config: &Config) -> Option<Finding> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let shown = config.shown(path);
+    Some(match FileName::parse(&name) {
+        Ok(_) => Finding::error("folder", shown, "is a folder with the name of a migration's file"),
+        Err(_) => Finding::note("folder", shown, "is a folder, and folders inside a store's folder are not read"),
+    })
+}
+
+/// Hidden files, documentation and what editors leave behind.
+pub fn is_ignored(name: &str) -> bool {
+    name.starts_with('.')
+        || name.ends_with('~')
+        || name.starts_with('#') && name.ends_with('#')
+        || [".md", ".swp", ".swo", ".orig", ".bak", ".rej"].iter().any(|end| name.to_ascii_lowercase().ends_with(end))
+}
+
+fn not_a_migration(why: &NameError, path: &Path, shown: String, card: &Card) -> Option<Finding> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let ours = card.extensions.contains(&extension.as_str());
+    Some(match why {
+        NameError::TooManyDigits(_) => Finding::error("bad-version", shown, why.to_string()),
+        // Sets carry other tools' files beside the scripts: those are somebody else's.
+        NameError::Pattern if ours => Finding::problem("not-a-migration", shown, why.to_string()),
+        NameError::Pattern => Finding::note("not-a-migration", shown, why.to_string()),
+    })
+}
+
+fn read_file(path: &Path, shown: &str, name: &FileName, card: &Card, findings: &mut Vec<Finding>) -> Option<Script> {
+    let runnable = card.extensions.contains(&name.extension.as_str()) || PROGRAMS.contains(&name.extension.as_str());
+    if !runnable {
+        let known: Vec<String> = card.extensions.iter().chain(&PROGRAMS).map(|e| format!(".{e}")).collect();
+        let message = format!("has the extension .{}, which {} does not run", name.extension, card.title);
+        findings.push(Finding::error("unknown-extension", shown, message).hint(format!(
+            "{} runs {}",
+            card.title,
+            crate::domain::plan::list(&known)
+        )));
+        return None;
+    }
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            findings.push(Finding::error("unreadable", shown, format!("cannot be read: {error}")));
+            return None;
+        }
+    };
+    Some(script(shown, &name.extension, name.direction, &bytes, card, findings))
+}
+
+/// What a script's bytes say, with every problem found in them.
+pub fn script(
+    shown: &str,
+    extension: &str,
+    direction: Direction,
+    bytes: &[u8],
+    card: &Card,
+    findings: &mut Vec<Finding>,
+) -> Script {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let at = error.valid_up_to();
+            let line = bytes[..at].iter().filter(|b| **b == b'\n').count() + 1;
+            let message = format!("is not UTF-8: byte {} is 0x{:02x}", at + 1, bytes[at]);
+            findings.push(Finding::error("not-utf8", shown, message).at(line).hint("save it as UTF-8"));
+            ""
+        }
+    };
+    let (directives, wrong) = directive::parse(&leading(text, style_of(extension)));
+    findings
+        .extend(wrong.into_iter().map(|e| Finding::error("bad-directive", shown, e.message).at(e.line).hint(e.hint)));
+    let shape = shape(text, extension, card);
+    if let Some(unclosed) = &shape.unclosed {
+        let message = format!("a {} is opened here and never closed", unclosed.what);
+        findings.push(Finding::error("unclosed", shown, message).at(unclosed.line));
+    }
+    if direction == Direction::Down && directives.irreversible.is_some() {
+        let message = "says `irreversible`, which belongs into the up script";
+        findings.push(Finding::problem("irreversible-down", shown, message));
+    }
+    let empty = text.trim_start_matches('\u{feff}').trim().is_empty();
+    if empty && std::str::from_utf8(bytes).is_ok() {
+        findings.push(Finding::note("empty", shown, "is empty: it will count as done without doing anything"));
+    }
+    if text.contains('\0') {
+        findings.push(Finding::error("nul", shown, "holds a NUL byte, which no client takes"));
+    }
+    Script {
+        path: shown.to_owned(),
+        extension: extension.to_owned(),
+        checksum: Checksum::of(bytes),
+        size: bytes.len() as u64,
+        directives,
+        shape,
+        empty,
+    }
+}
+
+/// What the statements of a text say, where the kind has a dialect.
+pub fn shape(text: &str, extension: &str, card: &Card) -> Shape {
+    match card.dialect {
+        Some(dialect) if extension == "sql" => sql::shape(text, dialect),
+        _ => Shape::default(),
+    }
+}

@@ -1,0 +1,123 @@
+//! From a planned step to one that can be run: its text, read and checked against what was planned.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::discover;
+use crate::domain::mode::mode_of;
+use crate::domain::{Checksum, Direction, Failure, PlannedStep, Script, Source, Version};
+use crate::stores::{Card, Step, StoredScript};
+
+/// Gives a planned step its text. `timeout` is the store's, for scripts that say nothing; `stored` fetches a down
+/// script from the ledger.
+///
+/// # Errors
+/// A file that has changed or gone since it was planned; a ledger that has no such script.
+pub fn materialise(
+    planned: &PlannedStep,
+    index: usize,
+    card: &Card,
+    timeout: Option<Duration>,
+    root: &Path,
+    stored: &mut dyn FnMut(Version) -> Result<Option<StoredScript>, Failure>,
+) -> Result<Step, Failure> {
+    let mut step = match &planned.source {
+        Source::File(script) => from_file(planned, script, card, root)?,
+        Source::Ledger => from_ledger(planned, card, stored)?,
+    };
+    step.index = index;
+    step.timeout = planned.timeout.or(timeout);
+    step.resume_from = planned.resume_from.unwrap_or(0);
+    if let Some(down) = &planned.down {
+        step.down = Some(read_down(down, root)?);
+    }
+    Ok(step)
+}
+
+fn from_file(planned: &PlannedStep, script: &Script, card: &Card, root: &Path) -> Result<Step, Failure> {
+    let bytes = read(script, root)?;
+    if Checksum::of(&bytes) != script.checksum {
+        return Err(Failure::failed(format!("{} has changed since the run began; it was not run", script.path)));
+    }
+    let text = utf8(bytes, &script.path)?;
+    // psql and others end a comment at LF only: with CR alone the whole file would be one comment.
+    let cr_only = text.contains('\r') && !text.contains('\n');
+    let text = if cr_only { text.replace('\r', "\n") } else { text };
+    Ok(Step {
+        file: (!cr_only).then(|| root.join(&script.path)),
+        ..step(planned, script.clone(), Arc::from(text.trim_start_matches('\u{feff}')), card)
+    })
+}
+
+fn from_ledger(
+    planned: &PlannedStep,
+    card: &Card,
+    stored: &mut dyn FnMut(Version) -> Result<Option<StoredScript>, Failure>,
+) -> Result<Step, Failure> {
+    let kept = stored(planned.version)?
+        .ok_or_else(|| Failure::failed(format!("the ledger has no down script of {}", planned.full_name())))?;
+    let path = format!("ledger:{}.down.{}", planned.label, kept.extension);
+    let mut findings = Vec::new();
+    let script = discover::script(&path, &kept.extension, Direction::Down, kept.text.as_bytes(), card, &mut findings);
+    Ok(step(planned, script, kept.text, card))
+}
+
+fn step(planned: &PlannedStep, script: Script, text: Arc<str>, card: &Card) -> Step {
+    Step {
+        index: 0,
+        store: planned.store.clone(),
+        version: planned.version,
+        label: planned.label.clone(),
+        direction: planned.direction,
+        file: None,
+        text,
+        mode: mode_of(&script, card.is_atomic(), card.extensions),
+        extension: script.extension,
+        path: script.path,
+        shape: script.shape,
+        checksum: planned.checksum.clone(),
+        down: None,
+        timeout: script.directives.timeout,
+        resume_from: 0,
+    }
+}
+
+/// A seed script as a step that has no entry in the ledger.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn seed_step(store: &str, label: &str, script: &Script, card: &Card, root: &Path) -> Result<Step, Failure> {
+    let planned = PlannedStep {
+        store: store.to_owned(),
+        version: Version::new(0),
+        label: label.to_owned(),
+        direction: Direction::Up,
+        source: Source::File(script.clone()),
+        down: None,
+        timeout: script.directives.timeout,
+        needs: Vec::new(),
+        resume_from: None,
+        checksum: script.checksum.clone(),
+        notes: Vec::new(),
+    };
+    from_file(&planned, script, card, root)
+}
+
+/// The down script that an up step records.
+pub(crate) fn read_down(script: &Script, root: &Path) -> Result<StoredScript, Failure> {
+    let text = utf8(read(script, root)?, &script.path)?;
+    Ok(StoredScript {
+        extension: script.extension.clone(),
+        checksum: script.checksum.clone(),
+        text: Arc::from(text.trim_start_matches('\u{feff}')),
+    })
+}
+
+fn read(script: &Script, root: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(root.join(&script.path)).map_err(|e| Failure::failed(format!("{} cannot be read: {e}", script.path)))
+}
+
+fn utf8(bytes: Vec<u8>, path: &str) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|_| Failure::findings(format!("{path} is not UTF-8")))
+}

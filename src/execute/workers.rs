@@ -1,0 +1,285 @@
+//! Carries a plan out: one thread per store, each running the longest stretch of its steps whose needs are met.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::material::materialise;
+use super::{Done, Event, Held, RunOptions};
+use crate::domain::mode::is_program;
+use crate::domain::{Direction, EntryEvent, Failure, Plan, Reason};
+use crate::domain::{FailureKind, Mode};
+use crate::process::program;
+use crate::stores::{Context, Kept, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StopReason};
+
+/// Most steps handed to a store at once: their texts are in memory together.
+const STRETCH: usize = 512;
+
+/// What came of a plan.
+#[derive(Default)]
+pub(super) struct Carried {
+    pub done: Vec<Done>,
+    pub failures: Vec<(Step, StepFailure)>,
+    pub stopped: Option<Failure>,
+}
+
+struct Board<'a> {
+    plan: &'a Plan,
+    state: Mutex<State>,
+    changed: Condvar,
+    owner: &'a Owner,
+    options: &'a RunOptions,
+    listen: &'a (dyn Fn(&Event) + Sync),
+}
+
+struct State {
+    finished: Vec<bool>,
+    carried: Carried,
+}
+
+pub(super) fn carry_out(
+    plan: &Plan,
+    held: &mut [Held],
+    owner: &Owner,
+    options: &RunOptions,
+    listen: &(dyn Fn(&Event) + Sync),
+) -> Carried {
+    let state = State { finished: vec![false; plan.steps.len()], carried: Carried::default() };
+    let board = Board { plan, state: Mutex::new(state), changed: Condvar::new(), owner, options, listen };
+    thread::scope(|scope| {
+        for one in held {
+            scope.spawn(|| board.work(one));
+        }
+    });
+    board.state.into_inner().unwrap_or_else(PoisonError::into_inner).carried
+}
+
+impl Board<'_> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self, held: &mut Held) {
+        let mine = self.plan.steps.iter().enumerate().filter(|(_, s)| s.store == held.name).map(|(i, _)| i);
+        let mut queue: VecDeque<usize> = mine.collect();
+        while let Some(stretch) = self.next_stretch(&mut queue) {
+            if let Err(failed) = self.run_stretch(held, &stretch) {
+                self.options.stop.ask(StopReason::Sibling);
+                self.failed(held, failed);
+                break;
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits until at least one step can run; `None` when there is nothing more to do or a stop was asked for.
+    fn next_stretch(&self, queue: &mut VecDeque<usize>) -> Option<Vec<usize>> {
+        let mut state = self.state();
+        loop {
+            if queue.is_empty() || self.options.stop.asked().is_some() {
+                return None;
+            }
+            let mut stretch: Vec<usize> = Vec::new();
+            while let Some(&next) = queue.front().filter(|_| stretch.len() < STRETCH) {
+                let ready = |need: &usize| state.finished[*need] || stretch.contains(need);
+                if !self.plan.steps[next].needs.iter().all(ready) {
+                    break;
+                }
+                stretch.push(next);
+                queue.pop_front();
+            }
+            if !stretch.is_empty() {
+                return Some(stretch);
+            }
+            let waited = self.changed.wait_timeout(state, Duration::from_millis(100));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn run_stretch(&self, held: &mut Held, stretch: &[usize]) -> Result<(), (Step, StepFailure)> {
+        let mut steps = Vec::with_capacity(stretch.len());
+        for &index in stretch {
+            let locked = &mut held.locked;
+            let made = materialise(
+                &self.plan.steps[index],
+                index,
+                held.card,
+                held.timeout,
+                &self.options.root,
+                &mut |version| locked.stored_down(version),
+            );
+            match made {
+                Ok(step) => steps.push(step),
+                Err(failure) if steps.is_empty() => {
+                    let step = self.bare(index, held);
+                    return Err((step, before_running(index, failure)));
+                }
+                // What comes before it can run; then it is looked at again and fails by itself.
+                Err(_) => break,
+            }
+        }
+        let short = steps.len() < stretch.len();
+        self.run_steps(held, &steps)?;
+        if short && self.options.stop.asked().is_none() {
+            return self.run_stretch(held, &stretch[steps.len()..]);
+        }
+        Ok(())
+    }
+
+    fn run_steps(&self, held: &mut Held, mut steps: &[Step]) -> Result<(), (Step, StepFailure)> {
+        let extensions = held.card.extensions;
+        while let Some(first) = steps.first() {
+            if self.options.stop.asked().is_some() {
+                return Ok(());
+            }
+            if is_program(&first.extension, extensions) {
+                self.run_program(held, first).map_err(|f| (first.clone(), f))?;
+                steps = &steps[1..];
+                continue;
+            }
+            let native = steps.iter().take_while(|s| !is_program(&s.extension, extensions)).count();
+            let (now, later) = steps.split_at(native);
+            let event = |index: usize, event: StepEvent| self.happened(index, event);
+            let context = Context { run: &self.owner.run, stop: &self.options.stop, event: &event };
+            match held.locked.run(now, &context) {
+                Ok(Outcome::AllDone) => steps = later,
+                Ok(Outcome::Stopped) => return Ok(()),
+                Err(failure) => {
+                    let step = now.iter().find(|s| s.index == failure.index).unwrap_or(first);
+                    return Err((step.clone(), failure));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn happened(&self, index: usize, event: StepEvent) {
+        if let StepEvent::Done { duration_ms } = event {
+            let mut state = self.state();
+            state.finished[index] = true;
+            state.carried.done.push(Done { index, duration_ms });
+            drop(state);
+            self.changed.notify_all();
+        }
+        (self.listen)(&Event::Step(index, event));
+    }
+
+    /// A `.sh` or `.py` script: a `begun` entry, the program, a `done` entry.
+    fn run_program(&self, held: &mut Held, step: &Step) -> Result<(), StepFailure> {
+        self.happened(step.index, StepEvent::Started);
+        let lost = |f: Failure| StepFailure { kept: Kept::Unknown, ..before_running(step.index, f) };
+        let script = ScriptFile::of(step).map_err(|f| before_running(step.index, f))?;
+        let line = program::command(step, script.path(), &self.options.root, &held.environment)
+            .map_err(|f| before_running(step.index, f))?;
+        held.locked.record(&entry(step, EntryEvent::Begun, None, None)).map_err(|f| before_running(step.index, f))?;
+        let started = Instant::now();
+        let said = program::run(step, &line, &self.options.stop)?;
+        if !said.is_empty() {
+            self.happened(step.index, StepEvent::Said(said));
+        }
+        let duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        held.locked.record(&entry(step, EntryEvent::Done, Some(duration_ms), None)).map_err(lost)?;
+        self.happened(step.index, StepEvent::Done { duration_ms });
+        Ok(())
+    }
+
+    /// Writes the failure into the ledger, where it can still be written, and tells it.
+    fn failed(&self, held: &mut Held, (step, failure): (Step, StepFailure)) {
+        if self.options.stop.asked() != Some(StopReason::LeaseLost) && failure.kept != Kept::All {
+            let mut entry = entry(&step, EntryEvent::Failed, None, Some(failure.message.clone()));
+            if let Kept::Half(Some((done, total))) = failure.kept {
+                entry.parts_done = Some(done);
+                entry.parts_total = Some(total);
+            }
+            if let Err(error) = held.locked.record(&entry) {
+                (self.listen)(&Event::Warning(format!("the failure could not be written into the ledger: {error}")));
+            }
+        }
+        (self.listen)(&Event::Failed(failure.clone()));
+        self.state().carried.failures.push((step, failure));
+    }
+
+    /// A step without its text, to report that the text could not be had.
+    fn bare(&self, index: usize, held: &Held) -> Step {
+        let planned = &self.plan.steps[index];
+        let script = planned.source_script();
+        Step {
+            index,
+            store: planned.store.clone(),
+            version: planned.version,
+            label: planned.label.clone(),
+            direction: planned.direction,
+            path: script.map_or_else(|| "the ledger".to_owned(), |s| s.path.clone()),
+            file: None,
+            text: "".into(),
+            extension: script.map_or_else(|| held.card.extensions[0].to_owned(), |s| s.extension.clone()),
+            shape: script.map(|s| s.shape.clone()).unwrap_or_default(),
+            mode: Mode::TwoPhase(Reason::Kind),
+            checksum: planned.checksum.clone(),
+            down: None,
+            timeout: None,
+            resume_from: 0,
+        }
+    }
+}
+
+/// An entry about a step.
+pub(crate) fn entry(step: &Step, event: EntryEvent, duration_ms: Option<i64>, note: Option<String>) -> NewEntry {
+    NewEntry {
+        event,
+        direction: step.direction,
+        version: Some(step.version),
+        label: step.label.clone(),
+        checksum: step.checksum.clone(),
+        down: step.down.clone().filter(|_| step.direction == Direction::Up && event != EntryEvent::Failed),
+        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
+        duration_ms,
+        parts_done: None,
+        parts_total: None,
+        note,
+    }
+}
+
+/// A failure of something that had to be there before the script could start.
+fn before_running(index: usize, failure: Failure) -> StepFailure {
+    StepFailure {
+        index,
+        what: "could not be run".to_owned(),
+        line: None,
+        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
+        kept: Kept::Nothing,
+        hints: failure.hints,
+        kind: match failure.kind {
+            FailureKind::Usage => FailureKind::Failed,
+            kind => kind,
+        },
+    }
+}
+
+/// The file of a program script: its own, or a private copy of a text that came from the ledger.
+enum ScriptFile {
+    Own(std::path::PathBuf),
+    Copy(tempfile::NamedTempFile),
+}
+
+impl ScriptFile {
+    fn of(step: &Step) -> Result<Self, Failure> {
+        if let Some(path) = &step.file {
+            return Ok(Self::Own(path.clone()));
+        }
+        let write = || -> std::io::Result<tempfile::NamedTempFile> {
+            let file = tempfile::NamedTempFile::new()?;
+            std::fs::write(file.path(), step.text.as_bytes())?;
+            Ok(file)
+        };
+        write().map(Self::Copy).map_err(|e| Failure::failed(format!("a temporary file cannot be written: {e}")))
+    }
+
+    fn path(&self) -> &std::path::Path {
+        match self {
+            Self::Own(path) => path,
+            Self::Copy(file) => file.path(),
+        }
+    }
+}

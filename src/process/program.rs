@@ -1,0 +1,120 @@
+//! `.sh` and `.py` scripts, which every store takes: run as programs with the store's connection in their
+//! environment.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{CommandLine, Finished, Running};
+use crate::config::Secret;
+use crate::domain::{Failure, FailureKind};
+use crate::stores::{Kept, Step, StepFailure, Stop, StopReason};
+
+/// The command line that runs a program script.
+///
+/// # Errors
+/// The interpreter that the extension needs cannot be found.
+pub fn command(
+    step: &Step,
+    path: &Path,
+    root: &Path,
+    environment: &[(String, Secret)],
+) -> Result<CommandLine, Failure> {
+    let name = if step.extension == "py" { "python3" } else { "sh" };
+    let program = which::which(name)
+        .map_err(|_| Failure::unreachable(format!("`{name}` was not found, and {} needs it", step.path)))?;
+    let mut line = CommandLine::new(program, name).arg(path.as_os_str());
+    line.env.extend(environment.iter().cloned());
+    let own = [
+        ("STEPLADDER_STORE", step.store.clone()),
+        ("STEPLADDER_VERSION", step.version.to_string()),
+        ("STEPLADDER_DIRECTION", step.direction.word().to_owned()),
+    ];
+    line.env.extend(own.map(|(name, value)| (name.to_owned(), Secret::open(value))));
+    line.folder = Some(root.to_owned());
+    Ok(line)
+}
+
+/// Runs a program script to its end, its deadline or a stop; gives back what it printed.
+///
+/// # Errors
+/// It cannot be started, ends with another code than 0, or was ended.
+pub fn run(step: &Step, line: &CommandLine, stop: &Stop) -> Result<String, StepFailure> {
+    let fail = |what: String, message: String, kind: FailureKind| StepFailure {
+        index: step.index,
+        what,
+        line: None,
+        message,
+        kept: Kept::Half(None),
+        hints: Vec::new(),
+        kind,
+    };
+    let mut running = Running::start(line)
+        .map_err(|e| fail("could not be started".to_owned(), e.to_string(), FailureKind::Failed))?;
+    let mut stdout = running.stdout.take();
+    drop(running.stdin.take());
+    let reader = thread::spawn(move || {
+        let mut text = Vec::new();
+        if let Some(pipe) = stdout.as_mut() {
+            let _ = pipe.read_to_end(&mut text);
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    let ended = watch(&running, step.timeout, stop);
+    let finished =
+        running.finish().map_err(|e| fail("could not be waited for".to_owned(), e.to_string(), FailureKind::Failed))?;
+    let said = reader.join().unwrap_or_default();
+    match ended {
+        Some(Ended::Deadline(after)) => {
+            Err(fail(format!("ran out of time after {} s", after.as_secs_f64()), finished.stderr, FailureKind::Failed))
+        }
+        Some(Ended::Stopped(StopReason::Interrupted)) => {
+            Err(fail("was interrupted".to_owned(), finished.stderr, FailureKind::Interrupted))
+        }
+        Some(Ended::Stopped(_)) => {
+            Err(fail("was ended: the lease was lost".to_owned(), finished.stderr, FailureKind::Failed))
+        }
+        None if finished.code == Some(0) => Ok(said),
+        None => Err(fail(exit_sentence(&finished), finished.stderr, FailureKind::Failed)),
+    }
+}
+
+fn exit_sentence(finished: &Finished) -> String {
+    match finished.code {
+        Some(code) => format!("ended with exit code {code}"),
+        None => "was ended by a signal".to_owned(),
+    }
+}
+
+/// Why a client was ended before its time.
+pub enum Ended {
+    /// It had run for so long.
+    Deadline(Duration),
+    /// Somebody asked.
+    Stopped(StopReason),
+}
+
+/// Waits for a client's end; ends it at its deadline or when asked to stop at once.
+fn watch(running: &Running, timeout: Option<Duration>, stop: &Stop) -> Option<Ended> {
+    let started = Instant::now();
+    let cancelled = AtomicBool::new(false);
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if running.has_ended() {
+            return None;
+        }
+        let ended = match (stop.at_once(), timeout) {
+            (Some(reason), _) => Some(Ended::Stopped(reason)),
+            (None, Some(limit)) if started.elapsed() >= limit => Some(Ended::Deadline(limit)),
+            _ => None,
+        };
+        if ended.is_some() && !cancelled.swap(true, Ordering::SeqCst) {
+            running.ender().cancel();
+            return ended;
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,3 @@
+//! What a person or a program is told, written from data.
+
+pub mod words;

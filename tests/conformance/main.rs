@@ -1,0 +1,2 @@
+//! One suite of clauses that every kind passes.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The console blocks of the documentation, run.
