@@ -37,7 +37,7 @@ impl<'a> StoreState<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The file of the pair.
-    File(Script),
+    File(Box<Script>),
     /// The down script that the ledger kept, since there is no file any more.
     Ledger,
 }

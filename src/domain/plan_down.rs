@@ -160,7 +160,7 @@ fn down_step(applied: &Applied<'_>) -> Result<PlannedStep, String> {
             if rung.down_differs() {
                 notes.push(format!("{} is not the down script that was recorded when it was applied", file.path));
             }
-            Source::File(file.clone())
+            Source::File(Box::new(file.clone()))
         }
         (None, Some(_)) => {
             notes.push("the down script comes from the ledger: its file is gone".to_owned());

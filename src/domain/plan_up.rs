@@ -62,7 +62,7 @@ pub fn up_step(migration: &Migration) -> PlannedStep {
         version: migration.version,
         label: migration.label.clone(),
         direction: Direction::Up,
-        source: Source::File(migration.up.clone()),
+        source: Source::File(Box::new(migration.up.clone())),
         down: migration.down.clone(),
         timeout: migration.up.directives.timeout,
         needs: Vec::new(),

@@ -46,7 +46,7 @@ fn from_file(planned: &PlannedStep, script: &Script, card: &Card, root: &Path) -
     let text = if cr_only { text.replace('\r', "\n") } else { text };
     Ok(Step {
         file: (!cr_only).then(|| root.join(&script.path)),
-        ..step(planned, script.clone(), Arc::from(text.trim_start_matches('\u{feff}')), card)
+        ..step(planned, (*script).clone(), Arc::from(text.trim_start_matches('\u{feff}')), card)
     })
 }
 
@@ -93,7 +93,7 @@ pub fn seed_step(store: &str, label: &str, script: &Script, card: &Card, root: &
         version: Version::new(0),
         label: label.to_owned(),
         direction: Direction::Up,
-        source: Source::File(script.clone()),
+        source: Source::File(Box::new(script.clone())),
         down: None,
         timeout: script.directives.timeout,
         needs: Vec::new(),

@@ -24,6 +24,9 @@ pub(super) struct Carried {
     pub stopped: Option<Failure>,
 }
 
+/// A step with its failure, on the heap: both are large and rare.
+type FailedStep = Box<(Step, StepFailure)>;
+
 struct Board<'a> {
     plan: &'a Plan,
     state: Mutex<State>,
@@ -66,7 +69,7 @@ impl Board<'_> {
         while let Some(stretch) = self.next_stretch(&mut queue) {
             if let Err(failed) = self.run_stretch(held, &stretch) {
                 self.options.stop.ask(StopReason::Sibling);
-                self.failed(held, failed);
+                self.failed(held, *failed);
                 break;
             }
         }
@@ -97,7 +100,7 @@ impl Board<'_> {
         }
     }
 
-    fn run_stretch(&self, held: &mut Held, stretch: &[usize]) -> Result<(), (Step, StepFailure)> {
+    fn run_stretch(&self, held: &mut Held, stretch: &[usize]) -> Result<(), FailedStep> {
         let mut steps = Vec::with_capacity(stretch.len());
         for &index in stretch {
             let locked = &mut held.locked;
@@ -113,7 +116,7 @@ impl Board<'_> {
                 Ok(step) => steps.push(step),
                 Err(failure) if steps.is_empty() => {
                     let step = self.bare(index, held);
-                    return Err((step, before_running(index, failure)));
+                    return Err(Box::new((step, before_running(index, failure))));
                 }
                 // What comes before it can run; then it is looked at again and fails by itself.
                 Err(_) => break,
@@ -127,14 +130,14 @@ impl Board<'_> {
         Ok(())
     }
 
-    fn run_steps(&self, held: &mut Held, mut steps: &[Step]) -> Result<(), (Step, StepFailure)> {
+    fn run_steps(&self, held: &mut Held, mut steps: &[Step]) -> Result<(), FailedStep> {
         let extensions = held.card.extensions;
         while let Some(first) = steps.first() {
             if self.options.stop.asked().is_some() {
                 return Ok(());
             }
             if is_program(&first.extension, extensions) {
-                self.run_program(held, first).map_err(|f| (first.clone(), f))?;
+                self.run_program(held, first).map_err(|f| Box::new((first.clone(), f)))?;
                 steps = &steps[1..];
                 continue;
             }
@@ -147,7 +150,7 @@ impl Board<'_> {
                 Ok(Outcome::Stopped) => return Ok(()),
                 Err(failure) => {
                     let step = now.iter().find(|s| s.index == failure.index).unwrap_or(first);
-                    return Err((step.clone(), failure));
+                    return Err(Box::new((step.clone(), failure)));
                 }
             }
         }
