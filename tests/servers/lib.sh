@@ -24,18 +24,13 @@ die() {
 
 am_root() { [ "$(id -u)" -eq 0 ]; }
 
-# Runs a command as root: directly, or through sudo when that asks for no password.
-as_root() {
-    if am_root; then
-        "$@"
-    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-        sudo -n "$@"
-    else
-        return 126
-    fi
-}
+# What makes a command run as root: nothing for root, else sudo, which must not ask for a password.
+AS_ROOT=()
+am_root || AS_ROOT=(sudo -n)
 
-can_be_root() { am_root || as_root true 2>/dev/null; }
+as_root() { "${AS_ROOT[@]}" "$@"; }
+
+can_be_root() { as_root true 2>/dev/null; }
 
 # Database servers refuse to run as root, so root starts them as this user.
 server_user() {
@@ -77,14 +72,15 @@ apt_install() {
     fi
     # Debian's package would create and start a cluster of its own on port 5432.
     if ! [ -e /etc/postgresql-common/createcluster.conf ]; then
-        as_root mkdir -p /etc/postgresql-common &&
-            as_root sh -c 'echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf'
+        as_root mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
     fi
     say "installing $*"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@" ||
-        { as_root apt-get -o DPkg::Lock::Timeout=300 update &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"; }
+    apt_get install -y --no-install-recommends "$@" || { apt_get update && apt_get install -y --no-install-recommends "$@"; }
 }
+
+# In a session of its own: an interrupt of ours must not leave half-configured packages behind.
+apt_get() { setsid -w "${AS_ROOT[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
 
 # --- processes ---------------------------------------------------------------------------------------------------
 
@@ -101,20 +97,23 @@ record_pid() {
     printf '%s\n%s\n' "$1" "$(born "$1")" >"$DIR/pid"
 }
 
-# Starts a server in the background, in a process group of its own (Ctrl-C at the tests' terminal leaves the stopping to us),
-# and records its pid. Its words go to the log.
-launch() {
-    # exec, so that the pid is the server's and not that of a shell around it
+# Starts a command in the background and records its pid; its words go to the log. It gets a process group of its own, so
+# that Ctrl-C at the tests' terminal leaves the stopping to us.
+spawn() {
     set -m
-    (
-        cd / || exit 1
-        if am_root; then
-            exec setpriv --reuid="$(id -u "$(server_user)")" --regid="$(id -g "$(server_user)")" --clear-groups -- "$@"
-        fi
-        exec "$@"
-    ) >>"$LOG" 2>&1 </dev/null &
+    # exec, so that the pid is the server's and not that of a shell around it
+    (cd / && exec "$@") >>"$LOG" 2>&1 </dev/null &
     set +m
     record_pid $!
+}
+
+# The same as the servers' user.
+launch() {
+    if am_root; then
+        spawn setpriv --reuid="$(id -u "$(server_user)")" --regid="$(id -g "$(server_user)")" --clear-groups -- "$@"
+    else
+        spawn "$@"
+    fi
 }
 
 # The pid of this kind's server; fails when it does not run.
@@ -141,12 +140,13 @@ end_with() {
     sleep 0.2
 }
 
-# Polls a command until it succeeds.
+# Polls a command until it succeeds, or the server is gone.
 wait_until() {
     local seconds=$1 i
     shift
     for ((i = 0; i < seconds * 20; i++)); do
         "$@" >>"$LOG.ready" 2>&1 && return 0
+        running_pid >/dev/null || return 1
         sleep 0.05
     done
     say "$KIND: no answer after $seconds s; the last words of the probe: $(tail -n 2 "$LOG.ready" 2>/dev/null)"

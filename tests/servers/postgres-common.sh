@@ -58,3 +58,6 @@ ROLES
 # postgres://role:password@host:port/database, $1 role, $2 port.
 postgres_url() { echo "postgres://$1:$TEST_PASSWORD@127.0.0.1:$2/stepladder"; }
 postgres_admin_url() { echo "postgres://postgres@127.0.0.1:$1/postgres"; }
+
+# Answers as soon as the superuser can log in.
+postgres_answers() { PGCONNECT_TIMEOUT=2 psql -X -q -At "$(postgres_admin_url "$PORT")" -c 'SELECT 1'; }

@@ -58,9 +58,8 @@ kind_start() {
         fresh=yes
         make_cluster "$bin" || return 1
     fi
-    # From a folder that the server's user may enter, with the log opened by us.
-    (cd / && as_server "$bin/pg_ctl" -D "$DIR/data" -w -t 60 start) >>"$LOG" 2>&1 </dev/null || return 1
-    record_pid "$(head -n 1 "$DIR/data/postmaster.pid")"
+    launch "$bin/postgres" -D "$DIR/data"
+    wait_until 60 postgres_answers || return 1
     [ -n "$fresh" ] || return 0
     throwaway_roles | psql -X -q -v ON_ERROR_STOP=1 "$(postgres_admin_url "$PORT")" >>"$LOG" 2>&1 && : >"$DIR/made"
 }

@@ -11,6 +11,7 @@ ROOT=$TOOLS_DIR/timescaledb-$SUITE
 ROOT_BIN=/usr/lib/postgresql/17/bin
 
 kind_packages() {
+    command -v psql >/dev/null 2>&1 || echo postgresql-client
     [ -e "$ROOT/complete" ] && return 0
     command -v mmdebstrap >/dev/null 2>&1 || echo mmdebstrap
     [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
@@ -44,11 +45,12 @@ kind_install() {
 # The data must lie inside the root: a folder there for each state folder, so that two clones do not meet.
 cluster() { echo "/srv/clusters/$(printf %s "$DIR" | cksum | cut -d' ' -f1)"; }
 
-inside() {
+# The words before a command that runs inside the root.
+inside_words() {
     local user
     user=$(server_user)
-    as_root env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC \
-        chroot --userspec="$(id -u "$user"):$(id -g "$user")" "$ROOT" "$@"
+    INSIDE=("${AS_ROOT[@]}" env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
+        chroot --userspec="$(id -u "$user"):$(id -g "$user")" "$ROOT")
 }
 
 make_cluster() {
@@ -61,7 +63,7 @@ make_cluster() {
     # The root has a shell and the server, and no other programs: files are made from outside.
     as_root rm -rf "$ROOT$path"
     as_root mkdir -p "$ROOT$path" && as_root chown "$user" "$ROOT$path" && as_root chmod 0700 "$ROOT$path" || return 1
-    inside "$ROOT_BIN/initdb" -D "$path/data" -A trust -U postgres --no-sync -E UTF8 || return 1
+    "${INSIDE[@]}" "$ROOT_BIN/initdb" -D "$path/data" -A trust -U postgres --no-sync -E UTF8 || return 1
     {
         throwaway_settings "$PORT"
         echo "shared_preload_libraries = 'timescaledb'"
@@ -73,18 +75,21 @@ make_cluster() {
 kind_start() {
     local path fresh=
     path=$(cluster)
+    inside_words
     if ! [ -e "$DIR/made" ]; then
         fresh=yes
         make_cluster >>"$LOG" 2>&1 || return 1
     fi
-    (cd / && inside "$ROOT_BIN/pg_ctl" -D "$path/data" -w -t 60 start) >>"$LOG" 2>&1 </dev/null || return 1
-    record_pid "$(as_root head -n 1 "$ROOT$path/data/postmaster.pid")"
+    spawn "${INSIDE[@]}" "$ROOT_BIN/postgres" -D "$path/data"
+    wait_until 60 postgres_answers || return 1
+    # What was started through sudo is not sudo's process.
+    am_root || record_pid "$(as_root head -n 1 "$ROOT$path/data/postmaster.pid")"
     [ -n "$fresh" ] || return 0
     {
         throwaway_roles
         echo '\connect stepladder'
         echo 'CREATE EXTENSION timescaledb;'
-    } | inside "$ROOT_BIN/psql" -X -q -v ON_ERROR_STOP=1 "$(postgres_admin_url "$PORT")" >>"$LOG" 2>&1 && : >"$DIR/made"
+    } | psql -X -q -v ON_ERROR_STOP=1 "$(postgres_admin_url "$PORT")" >>"$LOG" 2>&1 && : >"$DIR/made"
 }
 
 kind_stop() { end_with INT 20; }
