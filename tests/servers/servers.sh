@@ -6,6 +6,7 @@ set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
 REPO=$(dirname "$(dirname "$HERE")")
 
+# shellcheck source=tests/servers/lib.sh
 . "$HERE/lib.sh"
 
 usage() {
@@ -240,6 +241,7 @@ kill)
 restart)
     locked
     side_by_side halt_one kind_stop stopped || exit 1
+    for kind in "${kinds[@]}"; do with_kind "$kind" port_one || exit 1; done
     side_by_side start_one
     ;;
 env) for kind in "${kinds[@]}"; do with_kind "$kind" env_one; done ;;

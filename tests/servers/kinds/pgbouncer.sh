@@ -4,6 +4,7 @@
 PORT_BASE=21032
 NEEDS=postgres
 
+# shellcheck source=tests/servers/postgres-common.sh
 . "$HERE/postgres-common.sh"
 
 pgbouncer_bin() {

@@ -4,6 +4,7 @@
 
 PORT_BASE=21015
 
+# shellcheck source=tests/servers/postgres-common.sh
 . "$HERE/postgres-common.sh"
 
 kind_packages() {

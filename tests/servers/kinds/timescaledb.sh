@@ -6,6 +6,7 @@ PORT_BASE=21017
 SUITE=trixie
 ROOT=$TOOLS_DIR/timescaledb-$SUITE
 
+# shellcheck source=tests/servers/postgres-common.sh
 . "$HERE/postgres-common.sh"
 
 ROOT_BIN=/usr/lib/postgresql/17/bin
