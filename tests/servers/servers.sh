@@ -161,8 +161,14 @@ status_one() {
     fi
 }
 
+# Of a kind whose server is the user's own nothing is said, though ours may run below another kind.
 env_one() {
-    if running_pid >/dev/null; then kind_env; fi
+    local lines name
+    running_pid >/dev/null || return 0
+    lines=$(kind_env)
+    name=$(url_variable "$KIND")
+    if has_own_server "$KIND" && [[ $lines != *"export $name=$(quoted "${!name}")"* ]]; then return 0; fi
+    printf '%s\n' "$lines"
 }
 
 # --- many kinds --------------------------------------------------------------------------------------------------

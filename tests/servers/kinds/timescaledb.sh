@@ -95,7 +95,9 @@ kind_start() {
 
 kind_stop() { end_with INT 20; }
 kind_kill() { end_with QUIT 10; }
-kind_clean() { as_root rm -rf "$ROOT$(cluster)"; }
+kind_clean() {
+    [ ! -e "$ROOT$(cluster)" ] || as_root rm -rf "$ROOT$(cluster)"
+}
 
 kind_env() {
     export_line STEPLADDER_TEST_TIMESCALEDB_URL "$(postgres_url "$TEST_ROLE" "$PORT")"
