@@ -267,13 +267,15 @@ case $target in
 *) target=$PWD/$target ;;
 esac
 
+# Better now than after minutes of building.
+cannot_write() { fail "cannot write $1; choose another folder with --prefix DIR, or run install.sh as a user who may"; }
+mkdir -p "$prefix" 2>/dev/null && [ -w "$prefix" ] || cannot_write "$prefix"
+
 say "building with Rust $(rust_version), the first time takes some minutes"
 (unset CARGO_BUILD_TARGET && cd "$source_dir" && cargo build --release --locked --bin stepladder --target-dir "$target") ||
     fail "the build failed, see above; nothing was installed"
 binary=$target/release/stepladder
 [ -x "$binary" ] || fail "cargo built no $binary; is another target set in a cargo configuration file?"
-
-cannot_write() { fail "cannot write $1; choose another folder with --prefix DIR, or run install.sh as a user who may"; }
 
 : >"$scratch/manifest"
 if [ -f "$manifest" ]; then cat "$manifest" >"$scratch/manifest"; fi
@@ -282,7 +284,6 @@ note() { grep -qxF "$1" "$scratch/manifest" || printf '%s\n' "$1" >>"$scratch/ma
 
 # Makes a folder below the prefix and notes each level that was not there.
 make_folder() {
-    [ -d "$prefix" ] || mkdir -p "$prefix" || cannot_write "$prefix"
     level=
     rest=$1/
     while [ -n "$rest" ]; do
