@@ -269,7 +269,7 @@ esac
 
 # Better now than after minutes of building.
 cannot_write() { fail "cannot write $1; choose another folder with --prefix DIR, or run install.sh as a user who may"; }
-mkdir -p "$prefix" 2>/dev/null && [ -w "$prefix" ] || cannot_write "$prefix"
+if ! mkdir -p "$prefix" 2>/dev/null || ! [ -w "$prefix" ]; then cannot_write "$prefix"; fi
 
 say "building with Rust $(rust_version), the first time takes some minutes"
 (unset CARGO_BUILD_TARGET && cd "$source_dir" && cargo build --release --locked --bin stepladder --target-dir "$target") ||
