@@ -13,7 +13,8 @@
 --     PRAGMA foreign_keys = ON;
 --
 -- Indexes and triggers of the table go with it: write them again at the end. Views and other tables' triggers that
--- name the table are dropped before all this and created again after it: a rename fails while they name a missing table.
+-- name the table are dropped before all this and created again after it, because a rename fails while they name a
+-- missing table.
 CREATE TABLE {{table}}_new (
     id INTEGER PRIMARY KEY CHECK (id > 0)
 );
