@@ -19,6 +19,8 @@
 mod card;
 mod locked;
 mod owner;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod step;
 
 use std::collections::BTreeMap;
@@ -32,7 +34,12 @@ pub use step::{Kept, Outcome, Preview, Step, StepEvent, StepFailure, StoredScrip
 use crate::domain::{Entry, Failure, Version};
 
 /// Every kind that this build knows.
-pub static KINDS: &[&Kind] = &[];
+pub static KINDS: &[&Kind] = &[
+    #[cfg(feature = "postgres")]
+    &postgres::POSTGRES,
+    #[cfg(feature = "postgres")]
+    &postgres::TIMESCALEDB,
+];
 
 /// The kind with this name or alias.
 pub fn kind(name: &str) -> Option<&'static Kind> {
