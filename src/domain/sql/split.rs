@@ -65,6 +65,9 @@ impl<'a> Splitter<'a> {
             Kind::Punct(byte) => open.head.other(byte, token.start, self.dialect),
             Kind::Name | Kind::Text | Kind::Number => open.head.other(0, token.start, self.dialect),
         }
+        if open.head.is_plain() {
+            open.stop = self.lexer.skim().unwrap_or(open.stop);
+        }
     }
 
     /// A semicolon: the statement that it ends, if it ends one.
