@@ -19,6 +19,9 @@ pub mod sql;
 pub mod standing;
 pub mod version;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalog::{Catalog, Migration, Script};
 pub use checksum::Checksum;
 pub use directive::{Directives, Requirement};
