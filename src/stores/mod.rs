@@ -18,6 +18,7 @@
 
 mod card;
 mod locked;
+pub mod memory;
 mod owner;
 mod step;
 
@@ -32,7 +33,7 @@ pub use step::{Kept, Outcome, Preview, Step, StepEvent, StepFailure, StoredScrip
 use crate::domain::{Entry, Failure, Version};
 
 /// Every kind that this build knows.
-pub static KINDS: &[&Kind] = &[];
+pub static KINDS: &[&Kind] = &[&memory::KIND];
 
 /// The kind with this name or alias.
 pub fn kind(name: &str) -> Option<&'static Kind> {
