@@ -108,7 +108,7 @@ fn split(url: &str) -> Result<Parts, Failure> {
     let Some(scheme) = scheme else {
         return match foreign_scheme(url) {
             Some(other) => {
-                Err(Failure::usage(format!("`{other}` is no URL of a SQLite database")).hint(format!("{EXAMPLE}")))
+                Err(Failure::usage(format!("`{other}` is no URL of a SQLite database")).hint(EXAMPLE))
             }
             // A plain path is taken as it is, question marks and percent signs included.
             None => Ok((url.to_owned(), Vec::new())),
