@@ -1,0 +1,101 @@
+//! What decides how a script must be run, gathered in one pass over its statements.
+
+use super::lexeme::tokens;
+use super::line::line_of;
+use super::mark::{command, statement};
+use super::split::{Part, Piece, Splitter};
+use super::transaction::{Control, control};
+use super::{Dialect, Mark, Shape, Unclosed, postgres, session, sqlite};
+
+/// Reads a script's shape. Line numbers and texts are made only for what is found, so that a plain script costs one
+/// pass and no allocation.
+pub fn shape(text: &str, dialect: Dialect) -> Shape {
+    let mut gatherer = Gatherer { text, dialect, shape: Shape::default(), enum_values: Vec::new() };
+    let mut parts = Splitter::new(text, dialect);
+    for part in &mut parts {
+        match part {
+            Part::Statement(piece) => gatherer.statement(piece),
+            Part::Meta(start, end) => gatherer.command(start, end),
+        }
+    }
+    let unclosed = |(offset, what)| Unclosed { line: line_of(text, offset), what };
+    Shape { unclosed: parts.unclosed.map(unclosed), ..gatherer.shape }
+}
+
+struct Gatherer<'a> {
+    text: &'a str,
+    dialect: Dialect,
+    shape: Shape,
+    /// Values that were added to enums, and where: no later statement may use one in the same transaction.
+    enum_values: Vec<(&'a str, Piece)>,
+}
+
+impl<'a> Gatherer<'a> {
+    fn mark(&self, piece: Piece) -> Mark {
+        let what = statement(&self.text[piece.start..piece.stop], self.dialect);
+        Mark { line: line_of(self.text, piece.start), what }
+    }
+
+    fn command(&mut self, start: usize, end: usize) {
+        if self.shape.client_language.is_none() {
+            let what = command(&self.text[start..end]);
+            self.shape.client_language = Some(Mark { line: line_of(self.text, start), what });
+        }
+    }
+
+    fn statement(&mut self, piece: Piece) {
+        self.shape.statements += 1;
+        let code = &self.text[piece.start..piece.stop];
+        if self.shape.own_transaction.is_none() {
+            let control = control(code, self.dialect);
+            if matches!(control, Some(Control::Begin | Control::End { .. })) {
+                self.shape.own_transaction = Some(self.mark(piece));
+            }
+        }
+        match self.dialect {
+            Dialect::Postgres => self.postgres(code, piece),
+            Dialect::Sqlite => self.sqlite(code, piece),
+            Dialect::Mysql => {}
+        }
+    }
+
+    fn postgres(&mut self, code: &'a str, piece: Piece) {
+        if self.shape.outside_transaction.is_none() {
+            if postgres::refuses_transaction(code) {
+                self.shape.outside_transaction = Some(self.mark(piece));
+            } else {
+                self.enum_value(code, piece);
+            }
+        }
+        if self.shape.sets_role.is_none() && session::sets_role(code) {
+            self.shape.sets_role = Some(self.mark(piece));
+        }
+        if self.shape.commit_in_do.is_none()
+            && let Some(place) = postgres::commit_in_do(code)
+        {
+            let line = line_of(self.text, piece.start + place.start);
+            self.shape.commit_in_do = Some(Mark { line, what: code[place].to_uppercase() });
+        }
+    }
+
+    fn enum_value(&mut self, code: &'a str, piece: Piece) {
+        if let Some(value) = postgres::added_enum_value(code) {
+            self.enum_values.push((value, piece));
+        }
+        if self.enum_values.is_empty() || postgres::alters_type(code) {
+            return;
+        }
+        let added = |value: &str| self.enum_values.iter().find(|(new, _)| *new == value).map(|(_, piece)| *piece);
+        let used = tokens(code, self.dialect).find_map(|token| added(token.literal()?));
+        self.shape.outside_transaction = used.map(|piece| self.mark(piece));
+    }
+
+    fn sqlite(&mut self, code: &str, piece: Piece) {
+        if self.shape.outside_transaction.is_none() && sqlite::refuses_transaction(code) {
+            self.shape.outside_transaction = Some(self.mark(piece));
+        }
+        if self.shape.foreign_keys_pragma.is_none() && sqlite::sets_foreign_keys(code) {
+            self.shape.foreign_keys_pragma = Some(self.mark(piece));
+        }
+    }
+}
