@@ -149,12 +149,7 @@ fn sentence(rung: &Rung<'_>) -> String {
 }
 
 /// Shows what is known of one migration and the ways out.
-fn show(
-    call: &Call,
-    project: &Project,
-    fleet: &mut Fleet,
-    (store, version): (&str, Version),
-) -> Result<End, Failure> {
+fn show(call: &Call, project: &Project, fleet: &mut Fleet, (store, version): (&str, Version)) -> Result<End, Failure> {
     let (ledgers, records) = fleet.look()?;
     let states = project.states(&fleet.chosen, &records);
     let state = states.iter().find(|s| s.name() == store).ok_or_else(|| unknown(store, version))?;
@@ -197,7 +192,9 @@ fn scripts(state: &StoreState<'_>, rung: &Rung<'_>) -> Vec<String> {
     let half = rung.record.and_then(|r| r.half());
     let direction = half.map_or(crate::domain::Direction::Up, |h| h.direction);
     let Some(script) = rung.migration.and_then(|m| m.script(direction)) else {
-        return vec![format!("  its {direction} file is gone from the folder of {}", state.name())];
+        let said = rung.standing == Standing::Missing;
+        let gone = format!("  its {direction} file is gone from the folder of {}", state.name());
+        return (!said).then_some(gone).into_iter().collect();
     };
     let changed = half.is_some_and(|h| direction == crate::domain::Direction::Up && h.checksum != script.checksum);
     let note = if changed { " (changed since it was begun)" } else { "" };

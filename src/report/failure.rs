@@ -136,7 +136,11 @@ fn what_is_left(step: &Step, failure: &StepFailure, card: &Card) -> String {
             format!("none of its {} is known to be done ({})", parts(total), why_not_undone(step, card))
         }
         Kept::Half(Some((done, total))) => {
-            let which = if done == 1 { "part 1".to_owned() } else { format!("parts 1 to {done}") };
+            let which = match done {
+                1 => "part 1".to_owned(),
+                2 => "parts 1 and 2".to_owned(),
+                _ => format!("parts 1 to {done}"),
+            };
             format!("done and kept: {which} of {total} ({})", why_not_undone(step, card))
         }
         Kept::Half(None) => "how much of it was done is not known: it is half-applied now".to_owned(),
