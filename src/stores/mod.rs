@@ -20,6 +20,8 @@ mod card;
 mod locked;
 pub mod memory;
 mod owner;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod step;
 
 use std::collections::BTreeMap;
@@ -33,7 +35,11 @@ pub use step::{Kept, Outcome, Preview, Step, StepEvent, StepFailure, StoredScrip
 use crate::domain::{Entry, Failure, Version};
 
 /// Every kind that this build knows.
-pub static KINDS: &[&Kind] = &[&memory::KIND];
+pub static KINDS: &[&Kind] = &[
+    #[cfg(feature = "sqlite")]
+    &sqlite::KIND,
+    &memory::KIND,
+];
 
 /// The kind with this name or alias.
 pub fn kind(name: &str) -> Option<&'static Kind> {

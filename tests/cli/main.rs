@@ -2,3 +2,20 @@
 //! world.
 
 mod world;
+
+mod aliases;
+mod configuration;
+mod dry_run;
+mod failures;
+mod fresh;
+mod generate;
+mod json;
+mod leases;
+mod output;
+mod repair;
+mod seed;
+mod status;
+mod templates;
+mod up_down;
+mod usage;
+mod validate;
