@@ -20,6 +20,8 @@ mod card;
 mod locked;
 pub mod memory;
 mod owner;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
@@ -38,6 +40,10 @@ use crate::domain::{Entry, Failure, Version};
 pub static KINDS: &[&Kind] = &[
     #[cfg(feature = "sqlite")]
     &sqlite::KIND,
+    #[cfg(feature = "postgres")]
+    &postgres::POSTGRES,
+    #[cfg(feature = "postgres")]
+    &postgres::TIMESCALEDB,
     &memory::KIND,
 ];
 

@@ -110,6 +110,11 @@ impl Head {
         }
     }
 
+    /// Whether no further word can change where the statement ends.
+    pub fn is_plain(&self) -> bool {
+        self.stage == Stage::Plain
+    }
+
     /// Whether data follows the statement.
     pub fn has_data(&self) -> bool {
         self.stage == Stage::CopyFromStdin

@@ -31,17 +31,16 @@ impl<'a> Lexeme<'a> {
         self.kind == Kind::Punct(byte)
     }
 
-    /// A keyword in small letters; nothing for other tokens and for words longer than every keyword.
-    pub fn lower<'b>(&self, buffer: &'b mut [u8; 16]) -> &'b [u8] {
-        let length = if self.kind == Kind::Word { self.text.len() } else { 0 };
-        match buffer.get_mut(..length) {
-            Some(letters) => {
-                letters.copy_from_slice(&self.text.as_bytes()[..length]);
-                letters.make_ascii_lowercase();
-                letters
-            }
-            None => &[],
+    /// The word in small letters, to match on.
+    pub fn keyword(&self) -> Keyword {
+        let word = if self.kind == Kind::Word { self.text.as_bytes() } else { &[] };
+        let mut keyword = Keyword { letters: [0; LONGEST], length: 0 };
+        if let Some(letters) = keyword.letters.get_mut(..word.len()) {
+            letters.copy_from_slice(word);
+            letters.make_ascii_lowercase();
+            keyword.length = word.len();
         }
+        keyword
     }
 
     /// What stands between a string's quotes, as written.
@@ -67,7 +66,49 @@ impl<'a> Lexeme<'a> {
     }
 }
 
+/// No keyword that a rule asks for is longer.
+const LONGEST: usize = 16;
+
+/// A word in small letters; empty for other tokens and for words longer than every keyword.
+#[derive(Clone, Copy)]
+pub(super) struct Keyword {
+    letters: [u8; LONGEST],
+    length: usize,
+}
+
+impl Keyword {
+    pub fn letters(&self) -> &[u8] {
+        &self.letters[..self.length]
+    }
+}
+
+/// A statement's first word, by which most rules know at once that it is none of theirs, and what follows it.
+pub(super) struct Opening<'a> {
+    first: Keyword,
+    rest: Tokens<'a>,
+}
+
+impl<'a> Opening<'a> {
+    /// Reads the first word of a statement.
+    pub fn of(text: &'a str, dialect: Dialect) -> Self {
+        let mut rest = tokens(text, dialect);
+        let first = rest.next().map_or(Keyword { letters: [0; LONGEST], length: 0 }, |first| first.keyword());
+        Self { first, rest }
+    }
+
+    /// The first word in small letters; empty if the statement begins with something else.
+    pub fn word(&self) -> &[u8] {
+        self.first.letters()
+    }
+
+    /// What follows the first word.
+    pub fn rest(&self) -> Tokens<'a> {
+        self.rest.clone()
+    }
+}
+
 /// Walks over a statement's tokens.
+#[derive(Clone)]
 pub(super) struct Lexemes<'a> {
     text: &'a str,
     lexer: Lexer<'a>,

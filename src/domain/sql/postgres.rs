@@ -3,22 +3,20 @@
 use std::ops::Range;
 
 use super::Dialect;
-use super::lexeme::{Lexeme, Tokens, takes, tokens};
+use super::lexeme::{Lexeme, Opening, Tokens, takes, tokens};
 
 /// Whether the statement fails inside a transaction, whatever the database holds.
-pub(super) fn refuses_transaction(text: &str) -> bool {
-    let mut rest = tokens(text, Dialect::Postgres);
-    let Some(first) = rest.next() else { return false };
-    match first.lower(&mut [0; 16]) {
-        b"create" => creates(rest),
-        b"drop" => drops(rest),
-        b"alter" => alters(rest),
-        b"reindex" => reindexes(rest),
-        b"cluster" => clusters_everything(rest),
-        b"call" => refreshes_aggregate(rest),
+pub(super) fn refuses_transaction(opening: &Opening<'_>) -> bool {
+    match opening.word() {
+        b"create" => creates(opening.rest()),
+        b"drop" => drops(opening.rest()),
+        b"alter" => alters(opening.rest()),
+        b"reindex" => reindexes(opening.rest()),
+        b"cluster" => clusters_everything(opening.rest()),
+        b"call" => refreshes_aggregate(opening.rest()),
         b"vacuum" => true,
-        b"discard" => takes(&mut rest, "all"),
-        b"commit" | b"rollback" => takes(&mut rest, "prepared"),
+        b"discard" => takes(&mut opening.rest(), "all"),
+        b"commit" | b"rollback" => takes(&mut opening.rest(), "prepared"),
         _ => false,
     }
 }
@@ -26,7 +24,7 @@ pub(super) fn refuses_transaction(text: &str) -> bool {
 fn creates(mut rest: Tokens<'_>) -> bool {
     takes(&mut rest, "unique");
     let Some(what) = rest.next() else { return false };
-    match what.lower(&mut [0; 16]) {
+    match what.keyword().letters() {
         b"index" => takes(&mut rest, "concurrently") || has_option(rest, "transaction_per_chunk"),
         b"database" | b"tablespace" => true,
         b"materialized" => fills_aggregate(rest),
@@ -43,7 +41,7 @@ fn drops(mut rest: Tokens<'_>) -> bool {
 
 fn alters(mut rest: Tokens<'_>) -> bool {
     let Some(what) = rest.next() else { return false };
-    match what.lower(&mut [0; 16]) {
+    match what.keyword().letters() {
         b"system" => true,
         b"database" => follows(&mut rest, "set", "tablespace"),
         b"table" => follows(&mut rest, "detach", "partition") && rest.any(|t| t.is("concurrently")),
@@ -138,29 +136,27 @@ fn has_option_in(rest: &mut Tokens<'_>, option: &str) -> bool {
     false
 }
 
-/// The value that `ALTER TYPE … ADD VALUE` adds, as written between its quotes.
-pub(super) fn added_enum_value(text: &str) -> Option<&str> {
-    let mut rest = tokens(text, Dialect::Postgres);
-    if !(takes(&mut rest, "alter") && takes(&mut rest, "type") && follows(&mut rest, "add", "value")) {
+/// What follows `ALTER TYPE`.
+pub(super) fn altered_type<'a>(opening: &Opening<'a>) -> Option<Tokens<'a>> {
+    if opening.word() != b"alter" {
         return None;
     }
-    rest.find_map(|t| t.literal())
+    let mut rest = opening.rest();
+    takes(&mut rest, "type").then_some(rest)
 }
 
-/// Whether the statement alters a type: a value that is new itself may be named as a neighbour there.
-pub(super) fn alters_type(text: &str) -> bool {
-    let mut rest = tokens(text, Dialect::Postgres);
-    takes(&mut rest, "alter") && takes(&mut rest, "type")
+/// The value that an `ALTER TYPE … ADD VALUE` adds, as written between its quotes.
+pub(super) fn added_enum_value<'a>(mut rest: Tokens<'a>) -> Option<&'a str> {
+    if follows(&mut rest, "add", "value") { rest.find_map(|t| t.literal()) } else { None }
 }
 
-/// Where a COMMIT or ROLLBACK stands inside the body of a DO statement.
-pub(super) fn commit_in_do(text: &str) -> Option<Range<usize>> {
-    let mut rest = tokens(text, Dialect::Postgres);
-    if !takes(&mut rest, "do") {
+/// Where in the statement a COMMIT or ROLLBACK stands inside the body of a DO.
+pub(super) fn commit_in_do(opening: &Opening<'_>) -> Option<Range<usize>> {
+    if opening.word() != b"do" {
         return None;
     }
     // One of the strings may be the language's name.
-    rest.find_map(|string| {
+    opening.rest().find_map(|string| {
         let offset = string.start + string.inside()?.start;
         let found = commit_in(string.literal()?)?;
         Some(offset + found.start..offset + found.end)

@@ -1,6 +1,6 @@
 //! Statements that set something for the rest of a connection.
 
-use super::lexeme::{Tokens, takes, tokens};
+use super::lexeme::{Opening, takes, tokens};
 use super::sqlite::pragma;
 use super::token::Kind;
 use super::{Dialect, Statement};
@@ -13,39 +13,41 @@ const LASTING: [&str; 6] =
 /// `SET x = y`, `SET ROLE`, `RESET x`; of SQLite a PRAGMA with a value, ATTACH and DETACH; of MySQL `USE`, too.
 /// What ends with a transaction (`SET LOCAL`, `SET TRANSACTION`, `SET CONSTRAINTS`) is none.
 pub fn is_session_setting(statement: &Statement<'_>, dialect: Dialect) -> bool {
-    let mut rest = tokens(statement.text, dialect);
-    if dialect == Dialect::Mysql {
-        skip_conditional(&mut rest);
-    }
-    let Some(first) = rest.next() else { return false };
+    let opening = Opening::of(statement.text, dialect);
     match dialect {
-        Dialect::Postgres if first.is("set") => {
-            !rest.peek().is_some_and(|t| t.is_any(&["local", "transaction", "constraints"]))
-        }
-        Dialect::Postgres => first.is("reset"),
-        Dialect::Sqlite if first.is("pragma") => pragma(rest)
-            .is_some_and(|pragma| pragma.has_value && !LASTING.iter().any(|l| pragma.name.eq_ignore_ascii_case(l))),
-        Dialect::Sqlite => first.is_any(&["attach", "detach"]),
-        Dialect::Mysql if first.is("set") => !rest
-            .peek()
-            .is_some_and(|t| t.is_any(&["global", "persist", "persist_only", "password", "transaction", "default"])),
-        Dialect::Mysql => first.is("use"),
+        Dialect::Postgres => postgres(&opening),
+        Dialect::Sqlite => match pragma(&opening) {
+            Some(pragma) => pragma.has_value && !pragma.sets(&LASTING),
+            None => matches!(opening.word(), b"attach" | b"detach"),
+        },
+        Dialect::Mysql => mysql(statement.text),
     }
 }
 
-/// Whether a PostgreSQL statement takes on another role.
-pub(super) fn sets_role(text: &str) -> bool {
-    let mut rest = tokens(text, Dialect::Postgres);
-    if !takes(&mut rest, "set") {
-        return false;
+fn postgres(opening: &Opening<'_>) -> bool {
+    match opening.word() {
+        b"set" => !opening.rest().next().is_some_and(|t| t.is_any(&["local", "transaction", "constraints"])),
+        word => word == b"reset",
     }
-    while rest.next_if(|t| t.is_any(&["session", "local"])).is_some() {}
-    rest.next().is_some_and(|t| t.is_any(&["role", "authorization", "session_authorization"]))
 }
 
-/// MySQL hides settings in comments that it runs: `/*!40101 SET NAMES utf8 */`.
-fn skip_conditional(rest: &mut Tokens<'_>) {
+fn mysql(text: &str) -> bool {
+    let mut rest = tokens(text, Dialect::Mysql);
+    // MySQL's dumps hide settings in comments that it runs: `/*!40101 SET NAMES utf8 */`.
     if rest.next_if(|t| t.is_punct(b'/')).is_some() {
         while rest.next_if(|t| matches!(t.kind, Kind::Punct(b'*' | b'!') | Kind::Number) || t.text == "M").is_some() {}
     }
+    let elsewhere = ["global", "persist", "persist_only", "password", "transaction", "default"];
+    rest.next_if(|t| t.is("use")).is_some()
+        || takes(&mut rest, "set") && !rest.next().is_some_and(|t| t.is_any(&elsewhere))
+}
+
+/// Whether a PostgreSQL statement takes on another role.
+pub(super) fn sets_role(opening: &Opening<'_>) -> bool {
+    if opening.word() != b"set" {
+        return false;
+    }
+    let mut rest = opening.rest();
+    while rest.next_if(|t| t.is_any(&["session", "local"])).is_some() {}
+    rest.next().is_some_and(|t| t.is_any(&["role", "authorization", "session_authorization"]))
 }

@@ -1,6 +1,8 @@
 //! What decides how a script must be run, gathered in one pass over its statements.
 
-use super::lexeme::tokens;
+use std::collections::HashMap;
+
+use super::lexeme::Opening;
 use super::line::line_of;
 use super::mark::{command, statement};
 use super::split::{Part, Piece, Splitter};
@@ -10,7 +12,7 @@ use super::{Dialect, Mark, Shape, Unclosed, postgres, session, sqlite};
 /// Reads a script's shape. Line numbers and texts are made only for what is found, so that a plain script costs one
 /// pass and no allocation.
 pub fn shape(text: &str, dialect: Dialect) -> Shape {
-    let mut gatherer = Gatherer { text, dialect, shape: Shape::default(), enum_values: Vec::new() };
+    let mut gatherer = Gatherer { text, dialect, shape: Shape::default(), enum_values: HashMap::new() };
     let mut parts = Splitter::new(text, dialect);
     for part in &mut parts {
         match part {
@@ -27,7 +29,7 @@ struct Gatherer<'a> {
     dialect: Dialect,
     shape: Shape,
     /// Values that were added to enums, and where: no later statement may use one in the same transaction.
-    enum_values: Vec<(&'a str, Piece)>,
+    enum_values: HashMap<&'a str, Piece>,
 }
 
 impl<'a> Gatherer<'a> {
@@ -46,55 +48,57 @@ impl<'a> Gatherer<'a> {
     fn statement(&mut self, piece: Piece) {
         self.shape.statements += 1;
         let code = &self.text[piece.start..piece.stop];
+        let opening = Opening::of(code, self.dialect);
         if self.shape.own_transaction.is_none() {
-            let control = control(code, self.dialect);
+            let control = control(&opening, self.dialect);
             if matches!(control, Some(Control::Begin | Control::End { .. })) {
                 self.shape.own_transaction = Some(self.mark(piece));
             }
         }
         match self.dialect {
-            Dialect::Postgres => self.postgres(code, piece),
-            Dialect::Sqlite => self.sqlite(code, piece),
+            Dialect::Postgres => self.postgres(&opening, piece),
+            Dialect::Sqlite => self.sqlite(&opening, piece),
             Dialect::Mysql => {}
         }
     }
 
-    fn postgres(&mut self, code: &'a str, piece: Piece) {
+    fn postgres(&mut self, opening: &Opening<'a>, piece: Piece) {
         if self.shape.outside_transaction.is_none() {
-            if postgres::refuses_transaction(code) {
+            if postgres::refuses_transaction(opening) {
                 self.shape.outside_transaction = Some(self.mark(piece));
             } else {
-                self.enum_value(code, piece);
+                self.enum_value(opening, piece);
             }
         }
-        if self.shape.sets_role.is_none() && session::sets_role(code) {
+        if self.shape.sets_role.is_none() && session::sets_role(opening) {
             self.shape.sets_role = Some(self.mark(piece));
         }
         if self.shape.commit_in_do.is_none()
-            && let Some(place) = postgres::commit_in_do(code)
+            && let Some(place) = postgres::commit_in_do(opening)
         {
-            let line = line_of(self.text, piece.start + place.start);
-            self.shape.commit_in_do = Some(Mark { line, what: code[place].to_uppercase() });
+            let (start, end) = (piece.start + place.start, piece.start + place.end);
+            let what = self.text[start..end].to_uppercase();
+            self.shape.commit_in_do = Some(Mark { line: line_of(self.text, start), what });
         }
     }
 
-    fn enum_value(&mut self, code: &'a str, piece: Piece) {
-        if let Some(value) = postgres::added_enum_value(code) {
-            self.enum_values.push((value, piece));
+    fn enum_value(&mut self, opening: &Opening<'a>, piece: Piece) {
+        if let Some(altered) = postgres::altered_type(opening) {
+            // A value that is new itself may be named here, as the neighbour of the next one.
+            if let Some(value) = postgres::added_enum_value(altered) {
+                self.enum_values.entry(value).or_insert(piece);
+            }
+        } else if !self.enum_values.is_empty() {
+            let used = opening.rest().find_map(|token| self.enum_values.get(token.literal()?).copied());
+            self.shape.outside_transaction = used.map(|piece| self.mark(piece));
         }
-        if self.enum_values.is_empty() || postgres::alters_type(code) {
-            return;
-        }
-        let added = |value: &str| self.enum_values.iter().find(|(new, _)| *new == value).map(|(_, piece)| *piece);
-        let used = tokens(code, self.dialect).find_map(|token| added(token.literal()?));
-        self.shape.outside_transaction = used.map(|piece| self.mark(piece));
     }
 
-    fn sqlite(&mut self, code: &str, piece: Piece) {
-        if self.shape.outside_transaction.is_none() && sqlite::refuses_transaction(code) {
+    fn sqlite(&mut self, opening: &Opening<'_>, piece: Piece) {
+        if self.shape.outside_transaction.is_none() && sqlite::refuses_transaction(opening) {
             self.shape.outside_transaction = Some(self.mark(piece));
         }
-        if self.shape.foreign_keys_pragma.is_none() && sqlite::sets_foreign_keys(code) {
+        if self.shape.foreign_keys_pragma.is_none() && sqlite::sets_foreign_keys(opening) {
             self.shape.foreign_keys_pragma = Some(self.mark(piece));
         }
     }

@@ -1,7 +1,6 @@
 //! What SQLite does not let run inside a transaction.
 
-use super::Dialect;
-use super::lexeme::{Tokens, takes, tokens};
+use super::lexeme::Opening;
 use super::token::Kind;
 
 /// A PRAGMA, and whether it is given a value.
@@ -13,8 +12,12 @@ pub(super) struct Pragma<'a> {
 /// PRAGMAs that fail when they are given a value inside a transaction.
 const REFUSED: [&str; 2] = ["journal_mode", "synchronous"];
 
-/// Reads a PRAGMA from behind its first word: `[schema.]name [= value | (value)]`.
-pub(super) fn pragma<'a>(mut rest: Tokens<'a>) -> Option<Pragma<'a>> {
+/// Reads a PRAGMA: `PRAGMA [schema.]name [= value | (value)]`.
+pub(super) fn pragma<'a>(opening: &Opening<'a>) -> Option<Pragma<'a>> {
+    if opening.word() != b"pragma" {
+        return None;
+    }
+    let mut rest = opening.rest();
     let mut name = rest.next()?;
     if rest.next_if(|t| t.is_punct(b'.')).is_some() {
         name = rest.next()?;
@@ -23,21 +26,22 @@ pub(super) fn pragma<'a>(mut rest: Tokens<'a>) -> Option<Pragma<'a>> {
     Some(Pragma { name: name.text.trim_matches('"'), has_value })
 }
 
+impl Pragma<'_> {
+    /// Whether it gives a value to one of these.
+    pub fn sets(&self, names: &[&str]) -> bool {
+        self.has_value && names.iter().any(|name| self.name.eq_ignore_ascii_case(name))
+    }
+}
+
 /// Whether the statement fails inside a transaction, whatever the database holds.
-pub(super) fn refuses_transaction(text: &str) -> bool {
-    let mut rest = tokens(text, Dialect::Sqlite);
-    let Some(first) = rest.next() else { return false };
-    match () {
-        () if first.is_any(&["vacuum", "detach"]) => true,
-        () if first.is("pragma") => pragma(rest)
-            .is_some_and(|pragma| pragma.has_value && REFUSED.iter().any(|r| pragma.name.eq_ignore_ascii_case(r))),
-        () => false,
+pub(super) fn refuses_transaction(opening: &Opening<'_>) -> bool {
+    match opening.word() {
+        b"vacuum" | b"detach" => true,
+        _ => pragma(opening).is_some_and(|pragma| pragma.sets(&REFUSED)),
     }
 }
 
 /// Whether the statement turns foreign keys on or off, which SQLite ignores without a word inside a transaction.
-pub(super) fn sets_foreign_keys(text: &str) -> bool {
-    let mut rest = tokens(text, Dialect::Sqlite);
-    takes(&mut rest, "pragma")
-        && pragma(rest).is_some_and(|pragma| pragma.has_value && pragma.name.eq_ignore_ascii_case("foreign_keys"))
+pub(super) fn sets_foreign_keys(opening: &Opening<'_>) -> bool {
+    pragma(opening).is_some_and(|pragma| pragma.sets(&["foreign_keys"]))
 }

@@ -27,6 +27,7 @@ pub(super) struct Token {
 }
 
 /// Walks over a text, token by token. It never looks back, and looks ahead at most once over the same bytes.
+#[derive(Clone)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     /// Where the next token is looked for.
@@ -48,6 +49,20 @@ const IN_WORD: [bool; 256] = {
         let b = byte as u8;
         table[byte] = b.is_ascii_alphanumeric() || b == b'_' || b == b'$' || b >= 0x80;
         byte += 1;
+    }
+    table
+};
+
+/// The bytes that [`Lexer::skim`] stops at: a quote, a comment, a parenthesis, a semicolon or a client's command may
+/// begin there, in one dialect or another.
+const STOPS: [bool; 256] = {
+    let mut table = [false; 256];
+    // The last one begins a byte order mark, which SQLite takes for a blank.
+    let stops = b"'\"`[$-/#();\\\xef";
+    let mut index = 0;
+    while index < stops.len() {
+        table[stops[index] as usize] = true;
+        index += 1;
     }
     table
 };
@@ -79,6 +94,29 @@ impl<'a> Lexer<'a> {
                 _ => return Some(at),
             };
         }
+    }
+
+    /// Steps over words, numbers and punctuation that cannot end a statement, faster than token by token. Returns
+    /// where the last of them ends, if there are any.
+    pub fn skim(&mut self) -> Option<usize> {
+        let bytes = self.bytes();
+        let from = self.at;
+        let mut at = from;
+        loop {
+            let rest = &bytes[at..];
+            at += rest.iter().position(|b| STOPS[usize::from(*b)]).unwrap_or(rest.len());
+            match bytes.get(at) {
+                Some(b'$') if ends_in_word(&bytes[from..at]) => at = self.word_end(at),
+                Some(b'\'') if ends_in_escape_mark(&bytes[from..at]) => {
+                    at -= 1;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        self.at = at;
+        let last = bytes[from..at].iter().rposition(|b| !matches!(b, b' ' | b'\t'..=b'\r'))?;
+        Some(from + last + 1)
     }
 
     /// MySQL wants a blank behind the dashes, so that `5--1` stays a sum.
@@ -147,11 +185,12 @@ impl<'a> Lexer<'a> {
 
     /// The end of what the quote at `open` opens; the quote twice stands for itself.
     fn quoted(&mut self, open: usize, what: &'static str) -> usize {
-        let quote = char::from(self.bytes()[open]);
+        let bytes = self.bytes();
+        let quote = bytes[open];
         let mut at = open + 1;
-        while let Some(length) = self.text[at..].find(quote) {
+        while let Some(length) = bytes[at..].iter().position(|b| *b == quote) {
             at += length + 1;
-            if self.byte(at) != Some(quote as u8) {
+            if self.byte(at) != Some(quote) {
                 return at;
             }
             at += 1;
@@ -237,6 +276,20 @@ impl<'a> Lexer<'a> {
             return (Kind::Text, self.escaped(start, end));
         }
         (Kind::Word, end)
+    }
+}
+
+/// Whether a word reaches to the end; digits alone are none.
+fn ends_in_word(bytes: &[u8]) -> bool {
+    let before = bytes.iter().rposition(|b| !b.is_ascii_digit());
+    before.is_some_and(|at| IN_WORD[usize::from(bytes[at])])
+}
+
+/// Whether a string that follows is an escape string: its mark belongs to it.
+fn ends_in_escape_mark(bytes: &[u8]) -> bool {
+    match bytes {
+        [.., before, b'e' | b'E'] => !IN_WORD[usize::from(*before)],
+        _ => matches!(bytes, [b'e' | b'E']),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Statements that begin and end transactions.
 
-use super::lexeme::{Tokens, takes, tokens};
+use super::lexeme::{Opening, Tokens, takes};
 use super::{Dialect, Statement};
 
 /// What a statement does to the transaction around it.
@@ -17,23 +17,26 @@ pub(super) enum Control<'a> {
 }
 
 /// What a statement does to the transaction around it, if anything.
-pub(super) fn control(text: &str, dialect: Dialect) -> Option<Control<'_>> {
-    let mut rest = tokens(text, dialect);
-    let first = rest.next()?;
-    let mut buffer = [0; 16];
-    match (first.lower(&mut buffer), dialect) {
+pub(super) fn control<'a>(opening: &Opening<'a>, dialect: Dialect) -> Option<Control<'a>> {
+    match (opening.word(), dialect) {
         (b"begin", _) => Some(Control::Begin),
-        (b"start", Dialect::Postgres | Dialect::Mysql) => takes(&mut rest, "transaction").then_some(Control::Begin),
-        (b"commit" | b"rollback", _) | (b"end", Dialect::Postgres | Dialect::Sqlite) => end(rest),
-        (b"abort", Dialect::Postgres) => end(rest),
-        (b"prepare", Dialect::Postgres) => takes(&mut rest, "transaction").then_some(Control::End { chain: false }),
-        (b"savepoint", _) => rest.next().map(|name| Control::Savepoint(name.text)),
+        (b"start", Dialect::Postgres | Dialect::Mysql) => transaction(opening, Control::Begin),
+        (b"commit" | b"rollback", _)
+        | (b"end", Dialect::Postgres | Dialect::Sqlite)
+        | (b"abort", Dialect::Postgres) => end(opening.rest()),
+        (b"prepare", Dialect::Postgres) => transaction(opening, Control::End { chain: false }),
+        (b"savepoint", _) => opening.rest().next().map(|name| Control::Savepoint(name.text)),
         (b"release", _) => {
+            let mut rest = opening.rest();
             takes(&mut rest, "savepoint");
             rest.next().map(|name| Control::Release(name.text))
         }
         _ => None,
     }
+}
+
+fn transaction<'a>(opening: &Opening<'a>, control: Control<'a>) -> Option<Control<'a>> {
+    takes(&mut opening.rest(), "transaction").then_some(control)
 }
 
 /// What follows COMMIT, END, ROLLBACK or ABORT. Going back to a savepoint ends nothing, and a prepared
@@ -55,7 +58,7 @@ pub fn transaction_open_after(statements: &[Statement<'_>], dialect: Dialect) ->
     let mut savepoints: Vec<&str> = Vec::new();
     let mut after = Vec::with_capacity(statements.len());
     for statement in statements {
-        match control(statement.text, dialect) {
+        match control(&Opening::of(statement.text, dialect), dialect) {
             Some(Control::Begin) => begun = true,
             Some(Control::End { chain }) => {
                 begun = begun && chain;
