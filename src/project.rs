@@ -129,12 +129,21 @@ impl Project {
     }
 
     fn open_one(&self, config: &StoreConfig, fleet: &mut Fleet, ask: Ask<'_>, may_skip: bool) -> Result<bool, Failure> {
+        if config.url.is_none() && config.optional && may_skip {
+            fleet.skipped.push((config.name.clone(), config.variable()));
+            return Ok(false);
+        }
+        fleet.stores.insert(config.name.clone(), self.open_store(config, ask)?);
+        Ok(true)
+    }
+
+    /// Opens one store. Does not connect.
+    ///
+    /// # Errors
+    /// A connection that is missing or cannot be understood.
+    pub fn open_store(&self, config: &StoreConfig, ask: Ask<'_>) -> Result<Opened, Failure> {
         let url = match &config.url {
             Some((url, _)) => Some(url.clone()),
-            None if config.optional && may_skip => {
-                fleet.skipped.push((config.name.clone(), config.variable()));
-                return Ok(false);
-            }
             None => ask(config)?,
         };
         let url = url.ok_or_else(|| config.no_connection())?;
@@ -143,9 +152,7 @@ impl Project {
             failure.details.push(format!("the connection of {} comes from {origin}", config.name));
             failure
         })?;
-        let opened = Opened { kind: config.kind, store, lease: config.lease, timeout: config.timeout };
-        fleet.stores.insert(config.name.clone(), opened);
-        Ok(true)
+        Ok(Opened { kind: config.kind, store, lease: config.lease, timeout: config.timeout })
     }
 
     /// What planning needs to know, from records.
@@ -193,9 +200,13 @@ impl Project {
         options: &RunOptions,
         listen: &(dyn Fn(&Event) + Sync),
     ) -> Result<Report, Failure> {
-        let records = if options.wipe { empty_records(fleet) } else { fleet.look()?.1 };
+        let mut records = fleet.look()?.1;
+        if options.wipe {
+            // What is not wiped stays as it is: others may require it.
+            records.extend(fleet.chosen.iter().map(|name| (name.clone(), BTreeMap::new())));
+        }
         let plan = planner(&records)?;
-        let owner = identity::owner(&identity::run_id());
+        let owner = identity::owner(&options.run);
         if plan.is_empty() && !options.wipe {
             listen(&Event::Planned(plan.clone()));
             return Ok(Report {
@@ -216,11 +227,17 @@ impl Project {
 
     /// Options of a run in this project, with a fresh stop flag.
     pub fn run_options(&self, wait_lock: Duration) -> RunOptions {
-        RunOptions { wait_lock, stop: Stop::default(), wipe: false, root: self.config.root.clone() }
+        RunOptions {
+            run: identity::run_id(),
+            wait_lock,
+            stop: Stop::default(),
+            wipe: false,
+            root: self.config.root.clone(),
+        }
     }
 }
 
-/// Nothing is applied anywhere: for `--offline` and `fresh`.
+/// Nothing is applied anywhere: for `--offline`.
 pub fn empty_records(fleet: &Fleet) -> Records {
     fleet.stores.keys().map(|name| (name.clone(), BTreeMap::new())).collect()
 }
