@@ -23,8 +23,9 @@ pub(super) fn baseline(call: &Call, args: &BaselineArgs) -> Result<End, Failure>
     let store = match fleet.chosen.iter().collect::<Vec<_>>()[..] {
         [one] => one.clone(),
         _ => {
-            return Err(Failure::usage("`baseline` needs one store")
-                .hint("name it: `stepladder baseline VERSION -s STORE`"));
+            return Err(
+                Failure::usage("`baseline` needs one store").hint("name it: `stepladder baseline VERSION -s STORE`")
+            );
         }
     };
     let catalog = &project.catalogs[&store];

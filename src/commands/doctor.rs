@@ -62,10 +62,8 @@ pub(super) fn doctor(call: &Call) -> Result<End, Failure> {
 
 fn examine_all(project: &Project, opened: Vec<(&StoreConfig, Result<Opened, Failure>)>) -> Vec<Examined> {
     thread::scope(|scope| {
-        let threads: Vec<_> = opened
-            .into_iter()
-            .map(|(config, opened)| scope.spawn(move || examine(project, config, opened)))
-            .collect();
+        let threads: Vec<_> =
+            opened.into_iter().map(|(config, opened)| scope.spawn(move || examine(project, config, opened))).collect();
         threads.into_iter().filter_map(|t| t.join().ok()).collect()
     })
 }
@@ -87,8 +85,7 @@ fn examine(project: &Project, config: &StoreConfig, opened: Result<Opened, Failu
     match opened.store.probe() {
         Ok(probe) => {
             findings.push(fine("server", probe.server));
-            let warning =
-                |(found, hint)| Finding { what: "warning", found, ok: false, fault: None, hints: vec![hint] };
+            let warning = |(found, hint)| Finding { what: "warning", found, ok: false, fault: None, hints: vec![hint] };
             findings.extend(probe.warnings.into_iter().map(warning));
             findings.push(ledger(project, &config.name, &mut opened));
             findings.push(lease(&mut opened));
@@ -107,8 +104,11 @@ fn ledger(project: &Project, store: &str, opened: &mut Opened) -> Finding {
             let applied = records.values().filter(|r| r.is_applied()).count();
             let halves: Vec<String> =
                 records.values().filter(|r| r.half().is_some()).map(|r| format!("{store}/{}", r.version)).collect();
-            let entries =
-                if ledger.entries.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", ledger.entries.len()) };
+            let entries = if ledger.entries.len() == 1 {
+                "1 entry".to_owned()
+            } else {
+                format!("{} entries", ledger.entries.len())
+            };
             let files = project.catalogs.get(store).map_or(0, |c| c.migrations.len());
             let found = format!("{entries}, {applied} applied of {}", count(files, "file"));
             match halves.is_empty() {
@@ -166,9 +166,8 @@ fn text(examined: &Examined, paint: crate::report::screen::Paint) -> String {
 }
 
 fn value(examined: &Examined) -> Value {
-    let finding = |f: &Finding| {
-        json!({ "what": f.what, "found": f.found, "ok": f.ok, "fault": f.fault, "hints": f.hints })
-    };
+    let finding =
+        |f: &Finding| json!({ "what": f.what, "found": f.found, "ok": f.ok, "fault": f.fault, "hints": f.hints });
     json!({
         "store": examined.store,
         "address": examined.address,

@@ -36,7 +36,11 @@ pub(super) fn reset(call: &Call, args: &ResetArgs) -> Result<End, Failure> {
 
 /// Asks before everything is rolled back.
 pub(super) fn confirm_all(call: &Call, stores: &[&str]) -> Result<(), Failure> {
-    confirm(call, &format!("Roll back everything in {}?", crate::report::words::list(stores)), "rolling back everything")
+    confirm(
+        call,
+        &format!("Roll back everything in {}?", crate::report::words::list(stores)),
+        "rolling back everything",
+    )
 }
 
 fn target(args: &DownArgs) -> DownTarget {

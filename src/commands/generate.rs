@@ -106,7 +106,8 @@ fn write_pair(
     let scripts = scripts(target.kind, template)?;
     let mut files = Vec::new();
     for (direction, extension, text) in scripts {
-        let version = digits.parse().map_err(|e: crate::domain::version::VersionError| Failure::usage(e.to_string()))?;
+        let version =
+            digits.parse().map_err(|e: crate::domain::version::VersionError| Failure::usage(e.to_string()))?;
         let extension = extension.to_owned();
         let file = FileName { digits: digits.to_owned(), version, name: name.to_owned(), direction, extension };
         let path = config.shown(&target.folder.join(file.to_string()));

@@ -6,9 +6,9 @@ use super::End;
 use super::call::Call;
 use crate::cli::HistoryArgs;
 use crate::domain::{Direction, Entry, EntryEvent, Failure};
-use crate::stores::Ledger;
 use crate::report::words::{instant, moment, short_run, span};
 use crate::report::{Cell, Style, Table, listener};
+use crate::stores::Ledger;
 
 /// Shows past events of all chosen stores, the oldest first.
 pub(super) fn history(call: &Call, args: &HistoryArgs) -> Result<End, Failure> {

@@ -16,7 +16,8 @@ const DOWN: (&str, &str) = ("migrations/sqlite/001_create_notes.down.sql", inclu
 
 /// Writes `stepladder.toml` and a first pair, and overwrites nothing.
 pub(super) fn init(call: &Call) -> Result<End, Failure> {
-    let here = std::env::current_dir().map_err(|e| Failure::usage(format!("the current folder cannot be used: {e}")))?;
+    let here =
+        std::env::current_dir().map_err(|e| Failure::usage(format!("the current folder cannot be used: {e}")))?;
     let root = call.globals.folder.as_ref().map_or_else(|| here.clone(), |f| here.join(f));
     if root.join(FILE_NAME).exists() {
         return Err(Failure::usage(format!("{FILE_NAME} is there already; nothing was written"))

@@ -22,14 +22,18 @@ pub(super) fn next(existing: &[FileName], timestamp: bool, now: &str) -> Result<
         return Ok(now.to_owned());
     }
     if timestamp && !stamped {
-        return Err(Failure::usage(format!("a timestamp would come before the highest number of the folder, {number}"))
-            .hint("leave `--timestamp` out"));
+        return Err(Failure::usage(format!(
+            "a timestamp would come before the highest number of the folder, {number}"
+        ))
+        .hint("leave `--timestamp` out"));
     }
     let width = highest.map_or(WIDTH, |h| h.digits.len());
     let digits = format!("{:0width$}", number + 1);
     match digits.len() {
         0..=MAX_DIGITS => Ok(digits),
-        _ => Err(Failure::usage(format!("there is no number after {number}: a version has at most {MAX_DIGITS} digits"))),
+        _ => {
+            Err(Failure::usage(format!("there is no number after {number}: a version has at most {MAX_DIGITS} digits")))
+        }
     }
 }
 

@@ -149,12 +149,7 @@ fn sentence(rung: &Rung<'_>) -> String {
 }
 
 /// Shows what is known of one migration and the ways out.
-fn show(
-    call: &Call,
-    project: &Project,
-    fleet: &mut Fleet,
-    (store, version): (&str, Version),
-) -> Result<End, Failure> {
+fn show(call: &Call, project: &Project, fleet: &mut Fleet, (store, version): (&str, Version)) -> Result<End, Failure> {
     let (ledgers, records) = fleet.look()?;
     let states = project.states(&fleet.chosen, &records);
     let state = states.iter().find(|s| s.name() == store).ok_or_else(|| unknown(store, version))?;

@@ -3,9 +3,7 @@
 use super::call::Call;
 use super::run::stop_on_signals;
 use crate::cli::Mark;
-use crate::domain::{
-    Checksum, Direction, EntryEvent, Failure, Rung, Standing, StoreState, Version, fold,
-};
+use crate::domain::{Checksum, Direction, EntryEvent, Failure, Rung, Standing, StoreState, Version, fold};
 use crate::execute::{self, read_down};
 use crate::process::identity;
 use crate::project::{Fleet, Project};

@@ -15,7 +15,12 @@ pub fn on_terminal(store: &StoreConfig) -> Result<Option<Secret>, Failure> {
         return Ok(None);
     }
     let card = &store.kind.card;
-    say(&format!("{} has no connection yet ({}). Set {} to be asked no more.", store.name, card.title, store.variable()));
+    say(&format!(
+        "{} has no connection yet ({}). Set {} to be asked no more.",
+        store.name,
+        card.title,
+        store.variable()
+    ));
     let url = match card.default_port {
         Some(port) => server(card, port),
         None => place(card),

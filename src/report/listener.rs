@@ -214,8 +214,7 @@ impl<'a> Listener<'a> {
             return self.screen.data(nothing);
         }
         let counts = [(reverted, "reverted"), (applied, if self.seeding { "seeded" } else { "applied" })];
-        let said: Vec<String> =
-            counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        let said: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
         let stores: BTreeSet<&str> = report.plan.stores();
         self.screen.data(&format!(
             "{} in {} · run {} · {}",

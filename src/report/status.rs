@@ -106,7 +106,8 @@ fn row(store: &str, rung: &Rung<'_>, local: bool) -> Vec<Cell> {
         }
         standing => {
             let style = if standing == Standing::Applied { Style::Good } else { Style::Bad };
-            let word = if standing == Standing::Applied { "applied".to_owned() } else { standing.word().to_uppercase() };
+            let word =
+                if standing == Standing::Applied { "applied".to_owned() } else { standing.word().to_uppercase() };
             let mut row = vec![label, Cell::new(word, style)];
             if let Some(record) = record {
                 row.push(moment(record.at_ms, local).into());
