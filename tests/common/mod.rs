@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -222,20 +223,25 @@ fn code(status: ExitStatus) -> i32 {
 /// Takes out what differs from world to world and from moment to moment.
 pub fn normal(text: &str, folder: &Path) -> String {
     let text = text.replace(&*folder.to_string_lossy(), "[WORLD]");
-    let rules = [
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
-        (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[TIME]"),
-        (r"\b\d\d:\d\d:\d\d\b", "[TIME]"),
-        (r"\b\d+(\.\d+)? (ms|s|min)\b", "[SPAN]"),
-        (r#""duration_ms":\d+"#, r#""duration_ms":[SPAN]"#),
-        (r"\brun [0-9a-f]{4}\b", "run [RUN]"),
-        (r"\b[0-9a-f]{16}\b", "[RUN]"),
-        (r"\(pid \d+\)", "(pid [PID])"),
-        (r"tester@\S+", "tester@[HOST]"),
-    ];
-    rules
-        .into_iter()
-        .fold(text, |text, (pattern, with)| regex::Regex::new(pattern).unwrap().replace_all(&text, with).into_owned())
+    rules().iter().fold(text, |text, (pattern, with)| pattern.replace_all(&text, *with).into_owned())
+}
+
+fn rules() -> &'static [(regex::Regex, &'static str)] {
+    static RULES: OnceLock<Vec<(regex::Regex, &str)>> = OnceLock::new();
+    RULES.get_or_init(|| {
+        let rules = [
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
+            (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[TIME]"),
+            (r"\b\d\d:\d\d:\d\d\b", "[TIME]"),
+            (r"\b\d+(\.\d+)? (ms|s|min)\b", "[SPAN]"),
+            (r#""duration_ms":\d+"#, r#""duration_ms":[SPAN]"#),
+            (r"\brun [0-9a-f]{4}\b", "run [RUN]"),
+            (r"\b[0-9a-f]{16}\b", "[RUN]"),
+            (r"\(pid \d+\)", "(pid [PID])"),
+            (r"tester@[A-Za-z0-9._-]+", "tester@[HOST]"),
+        ];
+        rules.map(|(pattern, with)| (regex::Regex::new(&format!("(?-u){pattern}")).unwrap(), with)).to_vec()
+    })
 }
 
 /// Waits until something holds; false when it did not within `limit`.

@@ -10,7 +10,7 @@ pub fn hostile(fresh: &Fresh) {
     let project = fresh.project();
     let shelf = project.subject.shelf();
     project.pair("001_shelf", &[shelf], &[project.subject.comment("stays")]);
-    let long: String = (0..).map(|n| format!("{n:07} \u{e9}'\"\\\n")).take(60_000).collect();
+    let long: String = (0..).map(|n| format!("{n:07} \u{e9}'\"\\\n")).take(70_000).collect();
     assert!(long.len() > 1 << 20);
     let texts = [
         ("quotes", "it's \"so\" ''twice'' `and` $$dollars$$ $x$".to_owned()),
