@@ -110,7 +110,7 @@ fn ledger(project: &Project, store: &str, opened: &mut Opened) -> Finding {
                 format!("{} entries", ledger.entries.len())
             };
             let files = project.catalogs.get(store).map_or(0, |c| c.migrations.len());
-            let found = format!("{entries}, {applied} applied of {}", count(files, "file"));
+            let found = format!("{entries}: {applied} of {} applied", count(files, "migration"));
             match halves.is_empty() {
                 true => fine("ledger", found),
                 false => Finding {

@@ -66,7 +66,8 @@ fn preview(
 ) -> Result<StorePreview, Failure> {
     let extensions = opened.card().extensions;
     let native: Vec<Step> = steps.iter().filter(|s| !is_program(&s.extension, extensions)).cloned().collect();
-    let mut out = StorePreview { store: name.to_owned(), client: String::new(), steps: Vec::new(), dropped };
+    let built_in = opened.card().client.is_none();
+    let mut out = StorePreview { store: name.to_owned(), built_in, client: String::new(), steps: Vec::new(), dropped };
     let mut fed = Vec::new().into_iter();
     if !native.is_empty() {
         let preview = opened.store.preview(&native, run)?;

@@ -192,7 +192,9 @@ fn scripts(state: &StoreState<'_>, rung: &Rung<'_>) -> Vec<String> {
     let half = rung.record.and_then(|r| r.half());
     let direction = half.map_or(crate::domain::Direction::Up, |h| h.direction);
     let Some(script) = rung.migration.and_then(|m| m.script(direction)) else {
-        return vec![format!("  its {direction} file is gone from the folder of {}", state.name())];
+        let said = rung.standing == Standing::Missing;
+        let gone = format!("  its {direction} file is gone from the folder of {}", state.name());
+        return (!said).then_some(gone).into_iter().collect();
     };
     let changed = half.is_some_and(|h| direction == crate::domain::Direction::Up && h.checksum != script.checksum);
     let note = if changed { " (changed since it was begun)" } else { "" };

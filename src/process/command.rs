@@ -20,6 +20,8 @@ pub struct CommandLine {
     pub without: Vec<&'static str>,
     /// The folder it is started in.
     pub folder: Option<PathBuf>,
+    /// Whether its standard error goes where its standard output goes, so that their order is kept.
+    pub merged: bool,
 }
 
 impl CommandLine {
@@ -32,6 +34,7 @@ impl CommandLine {
             env: Vec::new(),
             without: Vec::new(),
             folder: None,
+            merged: false,
         }
     }
 

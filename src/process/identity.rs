@@ -18,7 +18,8 @@ pub fn owner(run: &str) -> Owner {
     }
 }
 
-fn user() -> String {
+/// The name of the user who runs this process.
+pub fn user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
@@ -36,7 +37,7 @@ fn user_of_passwd() -> Option<String> {
 }
 
 /// 128 random bits in hex.
-fn token() -> String {
+pub fn token() -> String {
     let mut bytes = [0u8; 16];
     // SAFETY: the buffer is ours and its length is given; on a short read the rest is mixed in below.
     let got = unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) };

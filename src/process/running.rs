@@ -39,7 +39,10 @@ impl Running {
     pub fn start(line: &CommandLine) -> io::Result<Self> {
         let (stdin_reader, stdin) = io::pipe()?;
         let (stdout, stdout_writer) = io::pipe()?;
-        let (stderr, stderr_writer) = io::pipe()?;
+        let (stderr, mut stderr_writer) = io::pipe()?;
+        if line.merged {
+            stderr_writer = stdout_writer.try_clone()?;
+        }
         let mut expression = duct::cmd(&line.program, &line.args)
             .stdin_file(stdin_reader)
             .stdout_file(stdout_writer)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::screen::{Paint, Screen, Style};
 use super::words::{count, list};
-use crate::domain::{Direction, Failure, FailureKind, Plan, PlannedStep};
+use crate::domain::{Direction, Failure, FailureKind, Mode, Plan, PlannedStep, Reason};
 use crate::execute::Report;
 use crate::stores::{Card, Kept, Step, StepFailure};
 
@@ -133,15 +133,27 @@ fn what_is_left(step: &Step, failure: &StepFailure, card: &Card) -> String {
         }
         Kept::Nothing => format!("nothing of it was kept{still}"),
         Kept::Half(Some((0, total))) => {
-            format!("none of its {} is known to be done; {} does not take a script back", parts(total), card.title)
+            format!("none of its {} is known to be done ({})", parts(total), why_not_undone(step, card))
         }
         Kept::Half(Some((done, total))) => {
-            let which = if done == 1 { "part 1".to_owned() } else { format!("parts 1 to {done}") };
-            format!("done and kept: {which} of {total}; {} does not take a script back", card.title)
+            let which = match done {
+                1 => "part 1".to_owned(),
+                2 => "parts 1 and 2".to_owned(),
+                _ => format!("parts 1 to {done}"),
+            };
+            format!("done and kept: {which} of {total} ({})", why_not_undone(step, card))
         }
         Kept::Half(None) => "how much of it was done is not known: it is half-applied now".to_owned(),
         Kept::All => "all of it was kept, and the ledger says so: only the answer was lost".to_owned(),
         Kept::Unknown => "whether anything of it was kept is not known yet: the next run looks first".to_owned(),
+    }
+}
+
+/// Why a part that is done stays done.
+fn why_not_undone(step: &Step, card: &Card) -> String {
+    match &step.mode {
+        Mode::TwoPhase(Reason::Kind) | Mode::Atomic => format!("{} cannot take a script back", card.title),
+        Mode::TwoPhase(reason) => reason.sentence(),
     }
 }
 

@@ -12,6 +12,8 @@ use crate::stores::Step;
 pub struct StorePreview {
     /// The store's name.
     pub store: String,
+    /// Whether the kind needs no client.
+    pub built_in: bool,
     /// How its client is started; empty when only programs run.
     pub client: String,
     /// Its steps, each with what is fed to the client.
@@ -53,6 +55,8 @@ fn store_lines(store: &StorePreview, widest: usize, paint: Paint, lines: &mut Ve
     }
     let name = format!("{:widest$}", store.store);
     let client = match store.steps.len() {
+        0 => "",
+        _ if store.built_in => ", built in",
         2.. if !store.client.is_empty() => ", one client",
         _ => "",
     };
@@ -61,7 +65,7 @@ fn store_lines(store: &StorePreview, widest: usize, paint: Paint, lines: &mut Ve
         lines.push("  would be dropped first:".to_owned());
         lines.extend(store.dropped.iter().map(|d| format!("    {d}")));
     }
-    if !store.client.is_empty() {
+    if !store.client.is_empty() && !store.built_in {
         lines.push(format!("  {}", paint.of(Style::Dim, &store.client)));
     }
     for (step, fed) in &store.steps {

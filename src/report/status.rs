@@ -93,15 +93,15 @@ fn row(store: &str, rung: &Rung<'_>, local: bool) -> Vec<Cell> {
     let record = rung.record;
     match rung.standing {
         Standing::Pending => {
-            let why = pending_words(store, rung);
+            let why = pending_words(rung);
             vec![label, Cell::new("pending", Style::Waiting), Cell::from(why)]
         }
         Standing::HalfApplied => {
             let half = record.and_then(|r| r.half());
             let parts = half.and_then(|h| Some((h.done?, h.total?)));
-            let known = parts.map_or_else(|| "parts not known".to_owned(), |(d, t)| format!("{d} of {t} parts"));
+            let known = parts.map_or_else(|| "some".to_owned(), |(d, t)| format!("{d} of {t} parts"));
             let way = half.map_or("up", |h| h.direction.word());
-            let repair = format!("{known} of its {way} script   `stepladder repair {store}/{}`", rung.version);
+            let repair = format!("{known} of its {way} script done   `stepladder repair {store}/{}`", rung.version);
             vec![label, Cell::new("HALF-APPLIED", Style::Bad), Cell::from(repair)]
         }
         standing => {
@@ -115,8 +115,10 @@ fn row(store: &str, rung: &Rung<'_>, local: bool) -> Vec<Cell> {
                 row.push(format!("run {}", short_run(&record.run)).into());
                 row.push(record.who.clone().into());
             }
-            if rung.down_differs() {
-                row.push("down file differs from the recorded one".into());
+            if standing != Standing::Applied {
+                row.push(format!("`stepladder repair {store}/{}`", rung.version).into());
+            } else if rung.down_differs() {
+                row.push("its down file is not the recorded one".into());
             }
             row
         }
@@ -124,7 +126,7 @@ fn row(store: &str, rung: &Rung<'_>, local: bool) -> Vec<Cell> {
 }
 
 /// `needs kafka/4`, or that it is not for this environment.
-fn pending_words(_store: &str, rung: &Rung<'_>) -> String {
+fn pending_words(rung: &Rung<'_>) -> String {
     let directives = rung.migration.map(|m| &m.up.directives);
     if rung.elsewhere {
         let environments = directives.map(|d| d.only_env.join(", ")).unwrap_or_default();

@@ -62,8 +62,10 @@ impl Table {
     /// The rows as lines, three blanks between columns, no blanks at the ends of lines.
     pub fn lines(&self, indent: &str, paint: Paint) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        // The last cell of a row stands in nobody's way, however long it is.
+        let inner = |row: &&Vec<Cell>, at: usize| at < last_filled(row);
         let width = |at: usize| {
-            let widest = self.rows.iter().filter_map(|r| r.get(at)).map(|c| width(&c.text)).max().unwrap_or(0);
+            let widest = self.rows.iter().filter(|r| inner(r, at)).map(|r| width(&r[at].text)).max().unwrap_or(0);
             widest.max(self.least.get(at).copied().unwrap_or(0))
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -76,9 +78,13 @@ impl Table {
     }
 }
 
+fn last_filled(row: &[Cell]) -> usize {
+    row.iter().rposition(|c| !c.text.is_empty()).unwrap_or(0)
+}
+
 fn line(row: &[Cell], widths: &[usize], indent: &str, paint: Paint) -> String {
     let mut line = indent.to_owned();
-    let last = row.iter().rposition(|c| !c.text.is_empty()).unwrap_or(0);
+    let last = last_filled(row);
     for (at, cell) in row.iter().enumerate().take(last + 1) {
         let blanks = " ".repeat(widths[at].saturating_sub(width(&cell.text)));
         let painted = paint.of(cell.style, &cell.text);

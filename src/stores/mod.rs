@@ -20,6 +20,10 @@ mod card;
 mod locked;
 pub mod memory;
 mod owner;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod step;
 
 use std::collections::BTreeMap;
@@ -33,7 +37,15 @@ pub use step::{Kept, Outcome, Preview, Step, StepEvent, StepFailure, StoredScrip
 use crate::domain::{Entry, Failure, Version};
 
 /// Every kind that this build knows.
-pub static KINDS: &[&Kind] = &[&memory::KIND];
+pub static KINDS: &[&Kind] = &[
+    #[cfg(feature = "sqlite")]
+    &sqlite::KIND,
+    #[cfg(feature = "postgres")]
+    &postgres::POSTGRES,
+    #[cfg(feature = "postgres")]
+    &postgres::TIMESCALEDB,
+    &memory::KIND,
+];
 
 /// The kind with this name or alias.
 pub fn kind(name: &str) -> Option<&'static Kind> {

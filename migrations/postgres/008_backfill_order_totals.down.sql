@@ -1,0 +1,2 @@
+-- Nothing to undo: the down script of 007 drops the column, and nobody could tell the totals that were filled in here
+-- from those that the application wrote.

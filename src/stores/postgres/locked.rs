@@ -1,0 +1,340 @@
+//! A store whose lease is held: runs steps through psql and writes the ledger.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::lease::{self, Pulse};
+use super::ledger;
+use super::psql;
+use super::script::{Frame, route};
+use super::session::{Session, literal};
+use super::verdict::{self, Fate};
+use super::wipe;
+use super::{Place, include_path};
+use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
+use crate::stores::{
+    Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StoredScript,
+};
+
+/// The lease of one database, held.
+pub struct Held {
+    /// Where the store is and how it is configured.
+    pub place: Place,
+    /// Speaks to the ledger.
+    pub session: Session,
+    /// This run.
+    pub owner: Owner,
+    /// Whose stale lease it was.
+    pub took_over: Option<Holder>,
+    /// The client, once it was looked for.
+    pub program: Option<PathBuf>,
+}
+
+impl Locked for Held {
+    fn took_over(&self) -> Option<&Holder> {
+        self.took_over.as_ref()
+    }
+
+    fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
+        let session = self.session.another();
+        Ok(Box::new(Pulse::new(session, &self.place.schema, &self.owner.token, self.place.settings.lease)))
+    }
+
+    fn look(&mut self) -> Result<Ledger, Failure> {
+        ledger::look(&mut self.session, &self.place.schema)
+    }
+
+    fn stored_down(&mut self, version: Version) -> Result<Option<StoredScript>, Failure> {
+        ledger::stored_down(&mut self.session, &self.place.schema, version)
+    }
+
+    fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        let mut rest = steps;
+        while let Some(first) = rest.first() {
+            if context.stop.asked().is_some() {
+                return Ok(Outcome::Stopped);
+            }
+            let together = match has_commands(first) {
+                true => 1,
+                false => rest.iter().take_while(|step| !has_commands(step)).count(),
+            };
+            let (now, later) = rest.split_at(together);
+            if self.talk(now, context, false)? == Outcome::Stopped {
+                return Ok(Outcome::Stopped);
+            }
+            rest = later;
+        }
+        Ok(Outcome::AllDone)
+    }
+
+    fn record(&mut self, entry: &NewEntry) -> Result<(), Failure> {
+        let rows = self.session.write(&ledger::record(&self.place.schema, &self.owner, entry))?;
+        if rows.is_empty() { Err(lost()) } else { Ok(()) }
+    }
+
+    fn journal(&mut self, version: Version, done: u32, total: u32) -> Result<(), Failure> {
+        let schema = &self.place.schema;
+        let sql = format!(
+            "with held as (select 1 from {} where id = 1 and token = {} and expires > clock_timestamp() for update) \
+             update {ledger} l set parts_done = {done}, parts_total = {total} from held where l.seq = \
+             (select max(seq) from {ledger} where event = 'begun' and version = {version}) returning l.seq",
+            schema.the("lease"),
+            literal(&self.owner.token),
+            ledger = schema.the("ledger"),
+        );
+        if self.session.write(&sql)?.is_empty() { Err(lost()) } else { Ok(()) }
+    }
+
+    fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
+        self.talk(std::slice::from_ref(step), context, true).map(drop)
+    }
+
+    fn wipe(&mut self) -> Result<(), Failure> {
+        let held = format!("select {}({})", self.place.schema.the("held"), literal(&self.owner.token));
+        wipe::wipe(&mut self.session, &self.place.schema, &held)
+    }
+
+    fn release(mut self: Box<Self>) -> Result<(), Failure> {
+        lease::release(&mut self.session, &self.place.schema, &self.owner.token)
+    }
+}
+
+fn lost() -> Failure {
+    Failure::failed("the lease was lost, so the ledger was not written")
+        .hint("`stepladder lock` shows who holds it; `stepladder status` shows where things stand")
+}
+
+/// A script with backslash commands gets a client of its own: what they set cannot be taken back.
+fn has_commands(step: &Step) -> bool {
+    step.shape.client_language.is_some()
+}
+
+impl Held {
+    fn program(&mut self) -> Result<PathBuf, Failure> {
+        if let Some(program) = &self.program {
+            return Ok(program.clone());
+        }
+        let program = self.place.program()?;
+        self.program = Some(program.clone());
+        Ok(program)
+    }
+
+    /// One client for these steps.
+    fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
+        let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
+        let program = self.program().map_err(|f| before(first, f))?;
+        let files = Files::of(steps, self).map_err(|f| before(first, f))?;
+        if let Some(step) = steps.iter().find(|step| step.text.contains('\0')) {
+            // The client would leave out the rest of that line without a word.
+            let line = 1 + step.text.split('\0').next().map_or(0, |t| t.matches('\n').count());
+            let what = format!("the script holds a NUL character at line {line}, which psql cannot read");
+            if step.index == first.index {
+                return Err(StepFailure { line: Some(line), ..before(step, Failure::failed(what)) });
+            }
+            let until = steps.iter().position(|s| s.index == step.index).unwrap_or(0);
+            return match self.talk(&steps[..until], context, seed)? {
+                Outcome::AllDone => self.talk(&steps[until..], context, seed),
+                Outcome::Stopped => Ok(Outcome::Stopped),
+            };
+        }
+        let line = psql::command(program, &self.place.endpoint, &self.place.settings.root);
+        let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token) };
+        let mut make = |step: &Step| {
+            let route = route(step, files.path(step));
+            match (seed, step.mode.is_atomic()) {
+                (true, _) => frame.seed(step, &route),
+                (false, true) => frame.atomic(step, &route),
+                (false, false) => frame.two_phase(step, &route),
+            }
+        };
+        let talked = psql::talk(&line, steps, context, &mut make)
+            .map_err(|e| before(first, Failure::unreachable(format!("psql cannot be started: {e}"))))?;
+        self.judge(steps, talked, &files, context, seed)
+    }
+
+    /// What came of it, by what was heard and by what the ledger says.
+    fn judge(
+        &mut self,
+        steps: &[Step],
+        talked: psql::Session,
+        files: &Files,
+        context: &Context<'_>,
+        seed: bool,
+    ) -> Result<Outcome, StepFailure> {
+        if !seed {
+            self.verify(&steps[..talked.done])?;
+        }
+        if talked.done == talked.fed.len() {
+            let outcome = if talked.done == steps.len() { Outcome::AllDone } else { Outcome::Stopped };
+            if outcome == Outcome::AllDone || context.stop.asked().is_some() {
+                return Ok(outcome);
+            }
+        }
+        let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
+        let fate = if seed { Fate::of_seed(step) } else { self.fate(step, &talked) };
+        let mut failure = verdict::failure(step, &talked, files.path(step), &fate);
+        self.place.scrub(&mut failure);
+        if talked.ended.as_ref().is_some_and(verdict::is_sibling) {
+            return self.settle_ahead(steps, &talked, context, failure);
+        }
+        if fate == Fate::Ended {
+            self.leave_trace(step, &mut failure);
+        }
+        Err(failure)
+    }
+
+    /// Steps that had been fed when another store's step failed: those that got through are done, the rest was not
+    /// begun.
+    fn settle_ahead(
+        &mut self,
+        steps: &[Step],
+        talked: &psql::Session,
+        context: &Context<'_>,
+        failure: StepFailure,
+    ) -> Result<Outcome, StepFailure> {
+        let fed = &steps[talked.done..talked.fed.len().min(steps.len())];
+        let there = self.entries(fed).map_err(|f| StepFailure { message: f.message, ..failure.clone() })?;
+        for step in fed {
+            if let Some((EntryEvent::Done, duration, _)) = there.get(&step.index) {
+                (context.event)(step.index, StepEvent::Done { duration_ms: duration.unwrap_or(0) });
+            }
+        }
+        if failure.kept == Kept::Unknown { Err(failure) } else { Ok(Outcome::Stopped) }
+    }
+
+    /// Success is positive: the entries of all steps whose markers came back must be there.
+    fn verify(&mut self, done: &[Step]) -> Result<(), StepFailure> {
+        let Some(first) = done.first() else { return Ok(()) };
+        let there = self.entries(done).map_err(|f| StepFailure { kept: Kept::Unknown, ..before(first, f) })?;
+        let missing = done.iter().find(|s| !matches!(there.get(&s.index), Some((EntryEvent::Done, ..))));
+        let Some(step) = missing else { return Ok(()) };
+        let what = Failure::failed("psql reported its end, but the ledger does not have its entry");
+        Err(StepFailure { kept: Kept::Unknown, what: "is not in the ledger".to_owned(), ..before(step, what) })
+    }
+
+    /// The newest entry of each of these steps in this run.
+    #[allow(clippy::type_complexity)]
+    fn entries(
+        &mut self,
+        steps: &[Step],
+    ) -> Result<BTreeMap<usize, (EntryEvent, Option<i64>, Option<(u32, u32)>)>, Failure> {
+        let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Ok(BTreeMap::new()) };
+        let sql = format!(
+            "select ordinal, event, duration_ms, parts_done, parts_total from {} where run = {} \
+             and ordinal between {} and {} and event in ('begun', 'done') order by seq",
+            self.place.schema.the("ledger"),
+            literal(&self.owner.run),
+            first.index,
+            last.index
+        );
+        let rows = self.session.read(&sql)?;
+        let entries = rows.iter().filter_map(|row| {
+            let parts = row.get(3).and_then(|n| n.parse().ok()).zip(row.get(4).and_then(|n| n.parse().ok()));
+            let event = EntryEvent::from_word(row.get(1)?)?;
+            Some((row.get(0)?.parse().ok()?, (event, row.get(2).and_then(|n| n.parse().ok()), parts)))
+        });
+        Ok(entries.collect())
+    }
+
+    /// What the ledger says of a step whose end was not heard.
+    fn fate(&mut self, step: &Step, talked: &psql::Session) -> Fate {
+        if self.is_still_running(talked.xid).unwrap_or(true) {
+            return Fate::Unknown;
+        }
+        let Ok(mut entries) = self.entries(std::slice::from_ref(step)) else { return Fate::Unknown };
+        match entries.remove(&step.index) {
+            Some((EntryEvent::Done, ..)) => Fate::Done,
+            Some((_, _, parts)) => Fate::Begun(parts),
+            None if verdict::has_ended_transaction(&talked.said) => Fate::Ended,
+            None => Fate::Nothing,
+        }
+    }
+
+    /// Whether the server still works at a transaction whose client has gone; it is given a moment to notice.
+    fn is_still_running(&mut self, xid: Option<u64>) -> Result<bool, Failure> {
+        let Some(xid) = xid.filter(|xid| *xid > 0) else { return Ok(false) };
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            let rows = self.session.read(&format!("select txid_status({xid})"))?;
+            if rows.first().and_then(|r| r.get(0)) != Some("in progress") {
+                return Ok(false);
+            }
+            if Instant::now() > until {
+                return Ok(true);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// A script took back our entry together with a part of its own work: what it did afterwards stays, so the
+    /// ledger must know of it.
+    fn leave_trace(&mut self, step: &Step, failure: &mut StepFailure) {
+        let begun = NewEntry {
+            event: EntryEvent::Begun,
+            direction: step.direction,
+            version: Some(step.version),
+            label: step.label.clone(),
+            checksum: step.checksum.clone(),
+            down: step.down.clone().filter(|_| step.direction == Direction::Up),
+            ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
+            duration_ms: None,
+            parts_done: None,
+            parts_total: None,
+            note: None,
+        };
+        failure.kept = match self.record(&begun) {
+            Ok(()) => Kept::Half(None),
+            Err(_) => Kept::Unknown,
+        };
+    }
+}
+
+/// A failure of something that had to be there before the script could start.
+fn before(step: &Step, failure: Failure) -> StepFailure {
+    StepFailure {
+        index: step.index,
+        what: "could not be run".to_owned(),
+        line: None,
+        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
+        kept: Kept::Nothing,
+        hints: failure.hints,
+        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
+    }
+}
+
+/// The files that psql reads: the user's own, or private copies of texts that have none.
+struct Files {
+    paths: BTreeMap<usize, String>,
+    /// Removed when the client has ended.
+    _copies: Vec<tempfile::NamedTempFile>,
+}
+
+impl Files {
+    fn of(steps: &[Step], held: &Held) -> Result<Self, Failure> {
+        let mut files = Self { paths: BTreeMap::new(), _copies: Vec::new() };
+        for step in steps {
+            let path = match &step.file {
+                Some(file) => include_path(step, file, &held.place.settings.root),
+                None => {
+                    let write = || -> std::io::Result<tempfile::NamedTempFile> {
+                        let copy = tempfile::NamedTempFile::new()?;
+                        std::fs::write(copy.path(), step.text.as_bytes())?;
+                        Ok(copy)
+                    };
+                    let copy =
+                        write().map_err(|e| Failure::failed(format!("a temporary file cannot be written: {e}")))?;
+                    let path = copy.path().to_string_lossy().into_owned();
+                    files._copies.push(copy);
+                    path
+                }
+            };
+            files.paths.insert(step.index, path);
+        }
+        Ok(files)
+    }
+
+    fn path(&self, step: &Step) -> &str {
+        self.paths.get(&step.index).map_or("", String::as_str)
+    }
+}

@@ -1,0 +1,300 @@
+//! One psql at work: fed step by step through its input, watched through its output.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::endpoint::Endpoint;
+use super::script::{Feed, MARK};
+use crate::config::Secret;
+use crate::process::program::Ended;
+use crate::process::{CommandLine, Finished, Running};
+use crate::stores::{Context, Step, StepEvent, StopReason};
+
+/// Steps fed ahead of the one at work, so that psql never waits for us.
+const AHEAD: usize = 8;
+/// Steps are fed ahead only while they are this quick: whoever asks to stop should not have to wait for many.
+const QUICK: Duration = Duration::from_millis(100);
+/// Bytes kept of what a step prints, from its end.
+const KEEP: usize = 2 << 20;
+
+/// The command line that reads steps from its standard input.
+pub fn command(program: PathBuf, endpoint: &Endpoint, root: &Path) -> CommandLine {
+    let mut line = CommandLine::new(program, "psql").args([
+        "--no-psqlrc",
+        "--quiet",
+        "--no-align",
+        "--tuples-only",
+        "--no-password",
+        "--set=ON_ERROR_STOP=1",
+        "--file=-",
+    ]);
+    line.env = endpoint.environment();
+    if endpoint.get("application_name").is_none() {
+        line.env.push(("PGAPPNAME".to_owned(), Secret::open("stepladder")));
+    }
+    line.env.push(("PGCLIENTENCODING".to_owned(), Secret::open("UTF8")));
+    line.without = endpoint.without();
+    line.folder = Some(root.to_owned());
+    line.merged = true;
+    line
+}
+
+/// How a session ended.
+pub struct Session {
+    /// Steps whose marker came back, from the first.
+    pub done: usize,
+    /// Steps that were fed, with the line of psql's input where each begins.
+    pub fed: Vec<(usize, Feed)>,
+    /// The transaction of the step at work, when it had begun; 0 for one without a transaction.
+    pub xid: Option<u64>,
+    /// Parts of it that are done.
+    pub part: Option<u32>,
+    /// What it printed.
+    pub said: String,
+    /// Why it was ended, if we ended it.
+    pub ended: Option<Ended>,
+    /// How the client ended.
+    pub finished: Finished,
+}
+
+/// Starts a client and feeds it steps until all are done, one fails, or somebody asks to stop.
+///
+/// # Errors
+/// The client cannot be started.
+pub fn talk(
+    line: &CommandLine,
+    steps: &[Step],
+    context: &Context<'_>,
+    make: &mut dyn FnMut(&Step) -> Feed,
+) -> std::io::Result<Session> {
+    let mut running = Running::start(line)?;
+    let (output, stdin) = (listen(&mut running), feed_from(&mut running));
+    let mark = crate::process::identity::token();
+    let _ = stdin.send(format!("\\set {MARK} {mark}\n"));
+    let mut talk = Talk {
+        steps,
+        context,
+        mark: format!("{mark} "),
+        stdin: Some(stdin),
+        lines: 1,
+        began: None,
+        took: None,
+        quick: false,
+        session: Session {
+            done: 0,
+            fed: Vec::new(),
+            xid: None,
+            part: None,
+            said: String::new(),
+            ended: None,
+            finished: Finished { code: None, stderr: String::new() },
+        },
+    };
+    talk.until_its_end(&running, &output, make);
+    talk.stdin = None;
+    talk.session.finished = running.finish()?;
+    Ok(talk.session)
+}
+
+/// Writes on a thread of its own: psql reads only as fast as the server works.
+fn feed_from(running: &mut Running) -> Sender<String> {
+    let (sender, receiver) = channel::<String>();
+    let stdin = running.stdin.take();
+    thread::spawn(move || {
+        let Some(mut stdin) = stdin else { return };
+        for text in receiver {
+            // A client that has gone says so through its end.
+            if stdin.write_all(text.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
+/// Reads on a thread of its own, in whole lines as far as they are not endless.
+fn listen(running: &mut Running) -> Receiver<Vec<String>> {
+    let (sender, receiver) = sync_channel(64);
+    let stdout = running.stdout.take();
+    thread::spawn(move || {
+        let Some(mut stdout) = stdout else { return };
+        let (mut buffer, mut rest) = (vec![0u8; 1 << 16], Vec::new());
+        while let Ok(n @ 1..) = stdout.read(&mut buffer) {
+            rest.extend_from_slice(&buffer[..n]);
+            let end = match rest.iter().rposition(|b| *b == b'\n') {
+                Some(at) => at + 1,
+                None if rest.len() > 1 << 20 => rest.len(),
+                None => continue,
+            };
+            let lines = String::from_utf8_lossy(&rest[..end]).lines().map(str::to_owned).collect();
+            rest.drain(..end);
+            if sender.send(lines).is_err() {
+                return;
+            }
+        }
+        let _ = sender.send(vec![String::from_utf8_lossy(&rest).into_owned()]);
+    });
+    receiver
+}
+
+/// Whether psql reads the script from a file of its own, and nothing in it outlasts it.
+fn is_plain(step: &Step) -> bool {
+    step.mode.is_atomic() && step.shape.client_language.is_none()
+}
+
+struct Talk<'a> {
+    steps: &'a [Step],
+    context: &'a Context<'a>,
+    mark: String,
+    stdin: Option<Sender<String>>,
+    /// Lines written so far.
+    lines: usize,
+    began: Option<Instant>,
+    took: Option<i64>,
+    quick: bool,
+    session: Session,
+}
+
+impl Talk<'_> {
+    fn until_its_end(
+        &mut self,
+        running: &Running,
+        output: &Receiver<Vec<String>>,
+        make: &mut dyn FnMut(&Step) -> Feed,
+    ) {
+        let mut silent_since: Option<Instant> = None;
+        loop {
+            self.feed(make);
+            match output.recv_timeout(Duration::from_millis(10)) {
+                Ok(lines) => {
+                    silent_since = None;
+                    lines.into_iter().for_each(|line| self.hear(&line));
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+                // A child of psql's may hold its output open after it has gone.
+                Err(RecvTimeoutError::Timeout) if running.has_ended() => {
+                    let since = *silent_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > Duration::from_millis(300) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.session.ended.is_none()
+                && let Some(ended) = self.must_end()
+            {
+                self.session.ended = Some(ended);
+                self.stdin = None;
+                running.ender().cancel();
+            }
+        }
+    }
+
+    /// Why the client must end before its time.
+    fn must_end(&self) -> Option<Ended> {
+        if let Some(reason) = self.context.stop.at_once() {
+            return Some(Ended::Stopped(reason));
+        }
+        let limit = self.steps.get(self.session.done).and_then(|step| step.timeout);
+        if let (Some(began), Some(limit)) = (self.began, limit)
+            && began.elapsed() >= limit
+        {
+            return Some(Ended::Deadline(limit));
+        }
+        // The step at hand is done, and more have been fed than should be begun.
+        let more = self.began.is_none() && self.session.fed.len() > self.session.done;
+        let asked = self.context.stop.asked().is_some();
+        (asked && more && self.session.done > 0).then_some(Ended::Stopped(StopReason::Sibling))
+    }
+
+    /// Feeds the next steps, as many as may be ahead; closes the input behind the last one.
+    fn feed(&mut self, make: &mut dyn FnMut(&Step) -> Feed) {
+        loop {
+            let Some(stdin) = &self.stdin else { return };
+            let (fed, done) = (self.session.fed.len(), self.session.done);
+            let stopped = self.context.stop.asked().is_some();
+            let slow = self.began.is_some_and(|began| began.elapsed() > QUICK);
+            // A script in psql's input must not be followed by anything before it has ended.
+            let plain = self.steps[done..].iter().take(fed - done + 1).all(is_plain);
+            let window = if plain && self.quick && !slow { AHEAD } else { 1 };
+            if fed == self.steps.len() || (stopped && fed == done) {
+                self.stdin = None;
+                return;
+            }
+            if stopped || fed >= done + window {
+                return;
+            }
+            let mut feed = make(&self.steps[fed]);
+            let text = std::mem::take(&mut feed.text);
+            let lines = feed.lines();
+            if stdin.send(text).is_err() {
+                return;
+            }
+            self.session.fed.push((self.lines + 1, feed));
+            self.lines += lines;
+        }
+    }
+
+    fn hear(&mut self, line: &str) {
+        let Some(at) = line.find(&self.mark) else { return self.keep(line) };
+        if at > 0 {
+            self.keep(&line[..at]);
+        }
+        let mut words = line[at + self.mark.len()..].split_whitespace();
+        let (Some(word), Some(index)) = (words.next(), words.next().and_then(|i| i.parse::<usize>().ok())) else {
+            return self.keep(line);
+        };
+        let value = words.next();
+        let Some(step) = self.steps.get(self.session.done).filter(|step| step.index == index) else { return };
+        match word {
+            "begin" => {
+                // What our own first lines printed.
+                self.session.said.clear();
+                self.session.xid = value.and_then(|v| v.parse().ok());
+                self.began = Some(Instant::now());
+                (self.context.event)(index, StepEvent::Started);
+            }
+            "part" => {
+                self.session.part = value.and_then(|v| v.parse().ok());
+                let total = u32::try_from(step.shape.statements).unwrap_or(u32::MAX);
+                if let Some(done) = self.session.part {
+                    (self.context.event)(index, StepEvent::Progress { done, total });
+                }
+            }
+            "took" => self.took = value.and_then(|v| v.parse().ok()),
+            "done" => self.done(index),
+            _ => {}
+        }
+    }
+
+    fn done(&mut self, index: usize) {
+        let elapsed = self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
+        let measured = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        let said = std::mem::take(&mut self.session.said);
+        if !said.trim().is_empty() {
+            (self.context.event)(index, StepEvent::Said(said.trim_end().to_owned()));
+        }
+        self.quick = elapsed < QUICK;
+        self.session.done += 1;
+        (self.session.xid, self.session.part) = (None, None);
+        let duration_ms = self.took.take().unwrap_or(measured);
+        (self.context.event)(index, StepEvent::Done { duration_ms });
+    }
+
+    /// Keeps what a step prints; of an endless flood the end.
+    fn keep(&mut self, line: &str) {
+        let said = &mut self.session.said;
+        if line.is_empty() {
+            return;
+        }
+        said.push_str(line);
+        said.push('\n');
+        if said.len() > 2 * KEEP {
+            let cut = (said.len() - KEEP..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(0);
+            said.drain(..cut);
+        }
+    }
+}

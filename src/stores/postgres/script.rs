@@ -1,0 +1,271 @@
+//! What is fed to psql for a step, to the letter. Pure: a run feeds it, a dry run prints it.
+
+use super::ledger::{Schema, down, version};
+use super::session::literal;
+use crate::domain::sql::{self, Dialect};
+use crate::stores::Step;
+
+/// The variable that holds the random word by which a marker of ours is known in psql's output. The word itself
+/// never stands before `begin` or `done` in what is fed: an echoed or quoted line must not be taken for a marker.
+pub const MARK: &str = "stepladder_mark";
+
+/// What the lines around a script need to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Where the ledger is.
+    pub schema: &'a Schema,
+    /// The fencing token; none in a dry run, which also leaves the markers out.
+    pub token: Option<&'a str>,
+}
+
+/// How a script gets to psql.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// psql reads the file, and names it and its lines in messages.
+    Include(String),
+    /// The whole text through psql's input: `\q` then ends the client, instead of ending the script unseen.
+    Whole(&'a str),
+    /// Statement by statement, with the ledger told after each; and how many there are in all.
+    Parts(Vec<Part<'a>>, u32),
+}
+
+/// A statement of a script that is no single transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// From its first word to behind its terminator and data.
+    pub text: &'a str,
+    /// Its first line in the user's file.
+    pub line: usize,
+    /// Its number, from 1.
+    pub number: u32,
+    /// Whether psql needs a terminator.
+    pub open: bool,
+    /// Whether a transaction of the script's own is open behind it, so that nothing may be written yet.
+    pub within: bool,
+    /// A setting that is repeated because what follows needs it, in a script that goes on where it had stopped.
+    pub replayed: bool,
+}
+
+/// Text for psql's input, with the place of each line of the user's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Feed {
+    /// What is written.
+    pub text: String,
+    lines: usize,
+    spans: Vec<Span>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    fed: usize,
+    user: usize,
+    count: usize,
+    part: u32,
+}
+
+impl Feed {
+    /// How many lines it has.
+    pub fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// The line of the user's file that stands in this line of the feed, and its part.
+    pub fn place(&self, line: usize) -> Option<(usize, u32)> {
+        let span = self.spans.iter().find(|s| (s.fed..s.fed + s.count).contains(&line))?;
+        Some((span.user + line - span.fed, span.part))
+    }
+
+    fn say(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+        self.lines += 1 + line.matches('\n').count();
+    }
+
+    fn script(&mut self, text: &str, user: usize, part: u32) {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let count = 1 + text.matches('\n').count();
+        self.spans.push(Span { fed: self.lines + 1, user, count, part });
+        self.say(text);
+    }
+}
+
+impl Frame<'_> {
+    fn token(&self) -> String {
+        self.token.map_or_else(|| "'...'".to_owned(), literal)
+    }
+
+    /// A query whose answer is a marker.
+    fn told(&self, word: &str, index: usize, expression: &str) -> String {
+        match self.token {
+            Some(_) => format!("select :'{MARK}' || ' {word} {index} ' || {expression}"),
+            None => format!("select {expression}"),
+        }
+    }
+
+    fn echo(&self, feed: &mut Feed, words: &str) {
+        if self.token.is_some() {
+            feed.say(&format!("\\echo :{MARK} {words}"));
+        }
+    }
+
+    fn begin(&self, step: &Step, parts_done: Option<u32>, parts_total: Option<u32>) -> String {
+        let number = |n: Option<u32>| n.map_or_else(|| "null".to_owned(), |n| n.to_string());
+        format!(
+            "{}({}, '{}', {}, {}, {}, {}, {}, {}, {})",
+            self.schema.the("begin"),
+            self.token(),
+            step.direction.word(),
+            version(Some(step.version)),
+            literal(&step.label),
+            literal(step.checksum.as_str()),
+            step.index,
+            down(step.down.as_ref(), self.token.is_none()),
+            number(parts_done),
+            number(parts_total),
+        )
+    }
+
+    /// A step whose script and entry are one transaction.
+    ///
+    /// The entry is written first, as `begun`: should the script end the transaction behind our back, that is what
+    /// becomes visible. At the end it becomes `done`, only in the transaction in which it was written and only
+    /// while the lease is ours; the row of the lease stays locked until the commit, so that a takeover waits for it.
+    pub fn atomic(&self, step: &Step, route: &Route<'_>) -> Feed {
+        let mut feed = Feed::default();
+        feed.say("begin isolation level read committed read write \\;");
+        feed.say(&format!("{};", self.told("begin", step.index, &self.begin(step, None, None))));
+        self.body(&mut feed, step, route);
+        feed.say(RESET);
+        let done = format!("{}({}, {}, false)", self.schema.the("done"), self.token(), step.index);
+        feed.say(&format!("{} \\;", self.told("took", step.index, &done)));
+        feed.say("commit;");
+        self.echo(&mut feed, &format!("done {}", step.index));
+        feed
+    }
+
+    /// A step that cannot be one transaction: its `begun` entry is committed before it, `done` is written after it.
+    pub fn two_phase(&self, step: &Step, route: &Route<'_>) -> Feed {
+        let (done, total) = match route {
+            Route::Parts(_, total) => (Some(step.resume_from), Some(*total)),
+            _ => (None, None),
+        };
+        let mut feed = Feed::default();
+        feed.say("begin isolation level read committed read write \\;");
+        feed.say(&format!("select {}({}) \\;", self.schema.the("held"), self.token()));
+        feed.say(&format!("select {} \\;", self.begin(step, done, total)));
+        feed.say("commit;");
+        self.echo(&mut feed, &format!("begin {} 0", step.index));
+        self.body(&mut feed, step, route);
+        feed.say("discard all;");
+        let done = format!("{}({}, {}, true)", self.schema.the("done"), self.token(), step.index);
+        feed.say(&format!("{};", self.told("took", step.index, &done)));
+        self.echo(&mut feed, &format!("done {}", step.index));
+        feed
+    }
+
+    /// A seed script in one transaction: no entry, but only while the lease is ours.
+    pub fn seed(&self, step: &Step, route: &Route<'_>) -> Feed {
+        let mut feed = Feed::default();
+        let alone = !step.mode.is_atomic();
+        if !alone {
+            feed.say("begin isolation level read committed read write;");
+        }
+        self.echo(&mut feed, &format!("begin {} 0", step.index));
+        self.body(&mut feed, step, route);
+        feed.say(if alone { "discard all;" } else { RESET });
+        let held = format!("select {}({})", self.schema.the("held"), self.token());
+        feed.say(&if alone { format!("{held};") } else { format!("{held} \\;\ncommit;") });
+        self.echo(&mut feed, &format!("done {}", step.index));
+        feed
+    }
+
+    fn body(&self, feed: &mut Feed, step: &Step, route: &Route<'_>) {
+        match route {
+            Route::Include(path) => feed.say(&format!("\\i {}", argument(path))),
+            Route::Whole(text) => {
+                feed.script(text, 1, 0);
+                // Ends a last statement without a terminator; behind one it is no statement at all.
+                feed.say(";");
+            }
+            Route::Parts(parts, _) => parts.iter().for_each(|part| self.part(feed, step, part)),
+        }
+        if step.shape.client_language.is_some() {
+            // What a script may have set for itself must not hold for the lines behind it.
+            feed.say("\\o\n\\set AUTOCOMMIT on\n\\set ON_ERROR_STOP on\n\\set ON_ERROR_ROLLBACK off");
+        }
+    }
+
+    fn part(&self, feed: &mut Feed, step: &Step, part: &Part<'_>) {
+        feed.script(part.text, part.line, part.number);
+        if part.open {
+            feed.say(";");
+        }
+        if part.replayed || part.within {
+            return;
+        }
+        let part_done = self.schema.the("part");
+        feed.say(&format!("select {part_done}({}, {}, {});", self.token(), step.index, part.number));
+        self.echo(feed, &format!("part {} {}", step.index, part.number));
+    }
+}
+
+/// Takes back whatever a script may have left in the session, within its transaction. Constraints that it deferred
+/// are checked first, while its own settings still hold.
+const RESET: &str = "set constraints all immediate \\;
+reset session authorization \\;
+reset role \\;
+reset all \\;
+close all \\;
+deallocate all \\;
+unlisten * \\;
+discard temp \\;";
+
+/// How a script has to get to psql; `path` is what psql would read it from.
+pub fn route<'a>(step: &'a Step, path: &str) -> Route<'a> {
+    let scan = sql::scan(&step.text, Dialect::Postgres);
+    if scan.meta_commands.iter().any(|m| m.what.starts_with("\\q") && !m.what.starts_with("\\qecho")) {
+        return Route::Whole(&step.text);
+    }
+    let whole = step.mode.is_atomic()
+        || !scan.meta_commands.is_empty()
+        || step.shape.sets_role.is_some()
+        || scan.unclosed.is_some();
+    if whole { Route::Include(path.to_owned()) } else { parts(step, &scan) }
+}
+
+/// The statements of a script, from where it has to begin.
+fn parts<'a>(step: &'a Step, scan: &sql::Scan<'a>) -> Route<'a> {
+    let within = sql::transaction_open_after(&scan.statements, Dialect::Postgres);
+    let mut parts = Vec::with_capacity(scan.statements.len());
+    for ((number, statement), within) in (1u32..).zip(&scan.statements).zip(within) {
+        let skipped = number <= step.resume_from;
+        if skipped && !sql::is_session_setting(statement, Dialect::Postgres) {
+            continue;
+        }
+        parts.push(Part {
+            text: &step.text[statement.start..statement.end],
+            line: statement.line,
+            number,
+            open: !statement.terminated,
+            within,
+            replayed: skipped,
+        });
+    }
+    Route::Parts(parts, u32::try_from(scan.statements.len()).unwrap_or(u32::MAX))
+}
+
+/// A text as an argument of a backslash command.
+fn argument(text: &str) -> String {
+    let mut out = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' => out.push_str("''"),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}

@@ -1,0 +1,230 @@
+//! A connection of the driver. It speaks the simple protocol only: no prepared statement, no session state, and one
+//! message is one transaction, so that it holds behind a pooler that lends connections by transaction.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postgres::error::SqlState;
+use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+
+use super::endpoint::Endpoint;
+use super::tls::Wanted;
+use crate::config::scrub;
+use crate::domain::{Failure, FailureKind};
+
+/// How long a connection may have been idle before a write makes sure that it is still there.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// A connection that is made when it is first needed, and again when it was lost.
+pub struct Session {
+    endpoint: Arc<Endpoint>,
+    client: Option<Client>,
+    used: Instant,
+}
+
+/// A refused or failed statement.
+#[derive(Debug)]
+pub struct Trouble {
+    /// The server's code; none when the connection failed.
+    pub state: Option<SqlState>,
+    /// For people.
+    pub failure: Failure,
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        trouble.failure
+    }
+}
+
+impl Session {
+    /// A connection to be made.
+    pub fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint, client: None, used: Instant::now() }
+    }
+
+    /// Another one to the same place.
+    pub fn another(&self) -> Self {
+        Self::new(Arc::clone(&self.endpoint))
+    }
+
+    /// Where it goes.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Asks for rows, once more when the connection turns out to be lost.
+    ///
+    /// # Errors
+    /// The server's refusal, or that it cannot be reached.
+    pub fn read(&mut self, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
+        let first = self.send(sql);
+        match first {
+            Err(trouble) if trouble.state.is_none() && self.client.is_none() => self.send(sql),
+            other => other,
+        }
+    }
+
+    /// Changes something, once: whether a lost message got through is not known.
+    ///
+    /// # Errors
+    /// As [`Session::read`].
+    pub fn write(&mut self, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
+        if self.used.elapsed() > FRESH
+            && self.client.as_mut().is_some_and(|c| c.is_valid(Duration::from_secs(5)).is_err())
+        {
+            self.client = None;
+        }
+        self.send(&format!("{WRITE}{sql}"))
+    }
+
+    fn send(&mut self, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
+        let mut client = match self.client.take() {
+            Some(client) => client,
+            None => connect(&self.endpoint).map_err(|failure| Trouble { state: None, failure })?,
+        };
+        let answer = client.simple_query(sql);
+        self.used = Instant::now();
+        if !client.is_closed() {
+            self.client = Some(client);
+        }
+        let rows = answer.map_err(|error| Trouble {
+            state: error.code().cloned(),
+            failure: self.endpoint.refusal(FailureKind::Failed, &error),
+        })?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|m| if let SimpleQueryMessage::Row(row) = m { Some(row) } else { None })
+            .collect())
+    }
+}
+
+/// Stands before every message that writes: whatever the database's defaults are, a statement that waited for a row
+/// sees it as it is then, and no wait lasts long.
+const WRITE: &str = "set transaction isolation level read committed, read write; set local lock_timeout = '2s'; ";
+
+/// Makes a connection, in the ways that `sslmode` allows.
+///
+/// # Errors
+/// [`FailureKind::Unreachable`] with the driver's words.
+fn connect(endpoint: &Endpoint) -> Result<Client, Failure> {
+    let wanted = Wanted::of(endpoint)?;
+    let connector = wanted.connector()?;
+    let mut first = None;
+    for mode in wanted.tries {
+        let mut config = endpoint.config()?;
+        config.ssl_mode(*mode);
+        config.notice_callback(|_| {});
+        match config.connect(connector.clone()) {
+            Ok(client) => return Ok(client),
+            Err(error) => {
+                // A wrong password is as wrong over the other kind of line.
+                let settled = error.code() == Some(&SqlState::INVALID_PASSWORD);
+                first.get_or_insert(error);
+                if settled {
+                    break;
+                }
+            }
+        }
+    }
+    Err(match first {
+        Some(error) => endpoint.refusal(FailureKind::Unreachable, &error),
+        None => Failure::unreachable(format!("{endpoint} cannot be reached")),
+    })
+}
+
+impl Endpoint {
+    /// The driver's words without secrets. Its own message hides the cause, which is what a person needs.
+    fn refusal(&self, kind: FailureKind, error: &postgres::Error) -> Failure {
+        let mut failure = match error.as_db_error() {
+            Some(db) => {
+                let mut failure = Failure::new(kind, format!("{self} says: {}", db.message()));
+                failure.details.extend(db.detail().map(str::to_owned));
+                failure.hints.extend(db.hint().map(str::to_owned));
+                failure.hints.extend(advice(db.code(), self));
+                failure
+            }
+            None => {
+                let lost = if kind == FailureKind::Unreachable { "cannot be reached" } else { "did not answer" };
+                let mut failure = Failure::unreachable(format!("{self} {lost}: {}", causes(error)));
+                failure.hints.extend(tls_advice(&failure.message));
+                failure
+            }
+        };
+        let secrets = self.secrets();
+        failure.message = scrub(&failure.message, &secrets);
+        failure.details.iter_mut().for_each(|d| *d = scrub(d, &secrets));
+        failure
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut texts: Vec<String> = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !texts.iter().any(|t| t.contains(&text)) {
+            texts.push(text);
+        }
+        source = cause.source();
+    }
+    texts.join(": ")
+}
+
+fn advice(state: &SqlState, endpoint: &Endpoint) -> Option<String> {
+    let get = |keyword: &str| endpoint.get(keyword).unwrap_or_default().to_owned();
+    match *state {
+        SqlState::INVALID_CATALOG_NAME => Some(format!("create it: `createdb {}`", get("dbname"))),
+        SqlState::INVALID_PASSWORD => Some(format!("check the password of {}", get("user"))),
+        SqlState::READ_ONLY_SQL_TRANSACTION => Some("this server takes no writes: connect to the primary".to_owned()),
+        SqlState::INSUFFICIENT_PRIVILEGE => Some(format!(
+            "{} may not do that here: grant it the right, or set `schema` to one that it owns",
+            get("user")
+        )),
+        _ => None,
+    }
+}
+
+fn tls_advice(message: &str) -> Option<String> {
+    let about_tls = message.contains("certificate") || message.contains("TLS");
+    about_tls.then(|| "sslmode and sslrootcert say how the server's certificate is verified".to_owned())
+}
+
+/// A text as an SQL literal that means the same whatever `standard_conforming_strings` is.
+pub fn literal(text: &str) -> String {
+    // The server takes no NUL in any text.
+    let doubled = text.replace('\0', "\u{fffd}").replace('\'', "''");
+    if doubled.contains('\\') { format!(" E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
+}
+
+/// An optional literal, `null` without one.
+pub fn optional(text: Option<&str>) -> String {
+    text.map_or_else(|| "null".to_owned(), literal)
+}
+
+/// A name as an SQL identifier, quoted where it has to be.
+pub fn identifier(name: &str) -> String {
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    // Keywords are few among schema names; quoting one too many does no harm.
+    if plain && !matches!(name, "user" | "order" | "table" | "group" | "all" | "default" | "check" | "end") {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_and_identifiers_are_quoted() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal("a\\'b"), " E'a\\\\''b'");
+        assert_eq!(optional(None), "null");
+        assert_eq!(identifier("public"), "public");
+        assert_eq!(identifier("My \"schema\""), "\"My \"\"schema\"\"\"");
+        assert_eq!(identifier("1a"), "\"1a\"");
+    }
+}

@@ -1,0 +1,2 @@
+-- Drops the index.
+DROP INDEX {{table}}_by_id;

@@ -1,0 +1,2 @@
+-- Drops the trigger.
+DROP TRIGGER {{table}}_id_is_final;

@@ -1,0 +1,2 @@
+-- Drops the view.
+DROP VIEW {{table}}_overview;

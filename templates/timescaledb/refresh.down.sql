@@ -1,0 +1,1 @@
+-- Nothing to undo: what was computed goes with the aggregate, when the migration that created it is undone.
