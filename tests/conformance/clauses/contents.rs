@@ -10,7 +10,7 @@ pub fn hostile(fresh: &Fresh) {
     let project = fresh.project();
     let shelf = project.subject.shelf();
     project.pair("001_shelf", &[shelf], &[project.subject.comment("stays")]);
-    let long: String = (0..).map(|n| format!("{n:07} \u{e9}'\"\\\n")).take(70_000).collect();
+    let long: String = (0..).map(|n| format!("{n:09} \u{e9}'\"\\\n")).take(80_000).collect();
     assert!(long.len() > 1 << 20);
     let texts = [
         ("quotes", "it's \"so\" ''twice'' `and` $$dollars$$ $x$".to_owned()),
@@ -45,7 +45,7 @@ pub fn hostile(fresh: &Fresh) {
     for entry in std::fs::read_dir(project.world.path("migrations/main")).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    project.run("down --all").expect(0);
+    project.run("down --all --yes").expect(0);
     for (name, text) in &texts {
         let back = project.subject.kept(&format!("{name}_back"));
         assert!(back.as_ref() == Some(text), "the down script of `{name}` did not come back whole");
@@ -91,7 +91,7 @@ pub fn noise(fresh: &Fresh) {
         let began = Instant::now();
         project.run(&format!("up{flags}")).expect(0);
         assert_eq!(subject.things(), ["loud"]);
-        let output = project.run(&format!("down --all{flags}")).expect(0);
+        let output = project.run(&format!("down --all --yes{flags}")).expect(0);
         assert_eq!(subject.things(), Vec::<String>::new());
         assert!(flags == " -v" || flags == " --json" || output.all().len() < 10_000, "it is noisy by itself");
         assert!(began.elapsed() < Duration::from_secs(60), "it took {:?}", began.elapsed());

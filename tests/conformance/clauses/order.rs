@@ -57,7 +57,7 @@ pub fn undoes_in_reverse(fresh: &Fresh) {
     project.run("down 2").expect(0);
     assert_eq!((project.done("down"), side()), (vec!["003_b".to_owned()], vec![]));
     project.stands(&[("001_notes", "applied"), ("002_a", "applied"), ("003_b", "pending")]);
-    project.run("down --all").expect(0);
+    project.run("down --all --yes").expect(0);
     assert_eq!(project.subject.notes(), ["a", "b", "b back", "a back"]);
     assert_eq!(project.done("down"), ["003_b", "002_a", "001_notes"]);
     assert_eq!(project.run("down").code, 0, "nothing to undo is no failure");
