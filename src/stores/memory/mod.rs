@@ -61,7 +61,7 @@ impl Store for Memory {
     fn probe(&mut self) -> Result<Probe, Failure> {
         self.place.check()?;
         let server = match self.place.read()? {
-            Some(book) => format!("memory, {} keys", book.data.len()),
+            Some(book) => format!("memory, {}", crate::domain::plan::count(book.data.len(), "key")),
             None => "memory, nothing in it yet".to_owned(),
         };
         Ok(Probe { server, warnings: Vec::new() })
