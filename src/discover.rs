@@ -10,7 +10,7 @@ use crate::domain::comments::{leading, style_of};
 use crate::domain::file_name::NameError;
 use crate::domain::mode::PROGRAMS;
 use crate::domain::sql::{self, Shape};
-use crate::domain::{Catalog, Checksum, Direction, FileName, Finding, Script, directive};
+use crate::domain::{Catalog, Checksum, Direction, FileName, Finding, Script, Version, directive};
 use crate::stores::Card;
 
 /// The catalog of a store.
@@ -39,6 +39,43 @@ pub fn catalog(config: &Config, store: &StoreConfig) -> Catalog {
     findings.sort_by(|a, b| (&a.place, a.line).cmp(&(&b.place, b.line)));
     catalog.findings = findings;
     catalog
+}
+
+/// A seed script of a store.
+#[derive(Clone, Debug)]
+pub struct SeedScript {
+    /// The store's name.
+    pub store: String,
+    /// Its number.
+    pub version: Version,
+    /// `NNN_name`.
+    pub label: String,
+    /// What it holds.
+    pub script: Script,
+}
+
+/// The seed scripts of a store in order, and what is wrong with the files beside them. No folder means no seeds.
+pub fn seeds(config: &Config, store: &StoreConfig) -> (Vec<SeedScript>, Vec<Finding>) {
+    let (mut seeds, mut findings) = (Vec::new(), Vec::new());
+    if !store.seeds.exists() {
+        return (seeds, findings);
+    }
+    let card = &store.kind.card;
+    for path in list(&store.seeds, config, &mut findings) {
+        let shown = config.shown(&path);
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // `NNN_name.EXT` is `NNN_name.up.EXT` without its direction.
+        let name = file.rsplit_once('.').and_then(|(stem, end)| FileName::parse(&format!("{stem}.up.{end}")).ok());
+        let Some(name) = name else {
+            findings.push(Finding::problem("not-a-seed", shown, "is not a seed script: expected NNN_name.EXT"));
+            continue;
+        };
+        if let Some(script) = read_file(&path, &shown, &name, card, &mut findings) {
+            seeds.push(SeedScript { store: store.name.clone(), version: name.version, label: name.label(), script });
+        }
+    }
+    seeds.sort_by(|a, b| (a.version, &a.label).cmp(&(b.version, &b.label)));
+    (seeds, findings)
 }
 
 /// Reading is mostly waiting for the system, so two threads halve the time of a large set.

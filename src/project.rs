@@ -128,13 +128,45 @@ impl Project {
         Ok(fleet)
     }
 
+    /// Opens the stores whose migrations require the chosen ones too: what they stand on must not be taken away.
+    /// Optional ones without a connection hold nothing.
+    ///
+    /// # Errors
+    /// As [`Project::open`].
+    pub fn open_dependents(&self, fleet: &mut Fleet, ask: Ask<'_>) -> Result<(), Failure> {
+        let requires = |c: &Catalog| {
+            let all = c.migrations.values().flat_map(|m| &m.up.directives.requires);
+            all.into_iter().any(|r| fleet.chosen.contains(&r.store))
+        };
+        let dependents: Vec<&StoreConfig> = self
+            .config
+            .stores
+            .values()
+            .filter(|s| !fleet.stores.contains_key(&s.name) && (s.url.is_some() || !s.optional))
+            .filter(|s| self.catalogs.get(&s.name).is_some_and(requires))
+            .collect();
+        for config in dependents {
+            self.open_one(config, fleet, ask, true)?;
+        }
+        Ok(())
+    }
+
     fn open_one(&self, config: &StoreConfig, fleet: &mut Fleet, ask: Ask<'_>, may_skip: bool) -> Result<bool, Failure> {
+        if config.url.is_none() && config.optional && may_skip {
+            fleet.skipped.push((config.name.clone(), config.variable()));
+            return Ok(false);
+        }
+        fleet.stores.insert(config.name.clone(), self.open_store(config, ask)?);
+        Ok(true)
+    }
+
+    /// Opens one store. Does not connect.
+    ///
+    /// # Errors
+    /// A connection that is missing or cannot be understood.
+    pub fn open_store(&self, config: &StoreConfig, ask: Ask<'_>) -> Result<Opened, Failure> {
         let url = match &config.url {
             Some((url, _)) => Some(url.clone()),
-            None if config.optional && may_skip => {
-                fleet.skipped.push((config.name.clone(), config.variable()));
-                return Ok(false);
-            }
             None => ask(config)?,
         };
         let url = url.ok_or_else(|| config.no_connection())?;
@@ -143,9 +175,7 @@ impl Project {
             failure.details.push(format!("the connection of {} comes from {origin}", config.name));
             failure
         })?;
-        let opened = Opened { kind: config.kind, store, lease: config.lease, timeout: config.timeout };
-        fleet.stores.insert(config.name.clone(), opened);
-        Ok(true)
+        Ok(Opened { kind: config.kind, store, lease: config.lease, timeout: config.timeout })
     }
 
     /// What planning needs to know, from records.
@@ -193,9 +223,13 @@ impl Project {
         options: &RunOptions,
         listen: &(dyn Fn(&Event) + Sync),
     ) -> Result<Report, Failure> {
-        let records = if options.wipe { empty_records(fleet) } else { fleet.look()?.1 };
+        let mut records = fleet.look()?.1;
+        if options.wipe {
+            // What is not wiped stays as it is: others may require it.
+            records.extend(fleet.chosen.iter().map(|name| (name.clone(), BTreeMap::new())));
+        }
         let plan = planner(&records)?;
-        let owner = identity::owner(&identity::run_id());
+        let owner = identity::owner(&options.run);
         if plan.is_empty() && !options.wipe {
             listen(&Event::Planned(plan.clone()));
             return Ok(Report {
@@ -216,11 +250,17 @@ impl Project {
 
     /// Options of a run in this project, with a fresh stop flag.
     pub fn run_options(&self, wait_lock: Duration) -> RunOptions {
-        RunOptions { wait_lock, stop: Stop::default(), wipe: false, root: self.config.root.clone() }
+        RunOptions {
+            run: identity::run_id(),
+            wait_lock,
+            stop: Stop::default(),
+            wipe: false,
+            root: self.config.root.clone(),
+        }
     }
 }
 
-/// Nothing is applied anywhere: for `--offline` and `fresh`.
+/// Nothing is applied anywhere: for `--offline`.
 pub fn empty_records(fleet: &Fleet) -> Records {
     fleet.stores.keys().map(|name| (name.clone(), BTreeMap::new())).collect()
 }

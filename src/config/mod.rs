@@ -1,5 +1,6 @@
 //! Settings: flag over environment over file over default, each value with its origin.
 
+pub mod ask;
 mod environment;
 mod file;
 mod secret;

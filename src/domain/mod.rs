@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod mode;
 pub mod plan;
 pub mod plan_down;
+pub mod plan_repair;
 pub mod plan_up;
 pub mod sql;
 pub mod standing;

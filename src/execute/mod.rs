@@ -4,11 +4,13 @@
 mod heartbeat;
 mod leases;
 mod material;
+pub mod seed;
 mod workers;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+pub(crate) use material::read_down;
 pub use material::{materialise, seed_step};
 
 use crate::domain::ledger::fold;
@@ -47,6 +49,8 @@ pub enum Event {
 
 /// How a run is to be carried out.
 pub struct RunOptions {
+    /// The run's id, new for each run: [`crate::process::identity::run_id`].
+    pub run: String,
     /// How long a lease that somebody holds is waited for.
     pub wait_lock: Duration,
     /// Raised by signals.

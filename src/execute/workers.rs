@@ -245,7 +245,7 @@ pub(crate) fn entry(step: &Step, event: EntryEvent, duration_ms: Option<i64>, no
 }
 
 /// A failure of something that had to be there before the script could start.
-fn before_running(index: usize, failure: Failure) -> StepFailure {
+pub(super) fn before_running(index: usize, failure: Failure) -> StepFailure {
     StepFailure {
         index,
         what: "could not be run".to_owned(),

@@ -18,9 +18,12 @@
 
 mod card;
 mod locked;
+pub mod memory;
 mod owner;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod step;
 
 use std::collections::BTreeMap;
@@ -35,10 +38,13 @@ use crate::domain::{Entry, Failure, Version};
 
 /// Every kind that this build knows.
 pub static KINDS: &[&Kind] = &[
+    #[cfg(feature = "sqlite")]
+    &sqlite::KIND,
     #[cfg(feature = "postgres")]
     &postgres::POSTGRES,
     #[cfg(feature = "postgres")]
     &postgres::TIMESCALEDB,
+    &memory::KIND,
 ];
 
 /// The kind with this name or alias.

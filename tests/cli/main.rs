@@ -1,1 +1,23 @@
-//! The command line, a file per command.
+//! The command line as people use it: standard output, standard error and exit code pinned together, in a sealed
+//! world.
+
+mod world;
+
+mod aliases;
+mod configuration;
+mod dry_run;
+mod failures;
+mod fresh;
+mod generate;
+mod init;
+mod json;
+mod leases;
+mod output;
+mod repair;
+mod seed;
+mod sqlite;
+mod status;
+mod templates;
+mod up_down;
+mod usage;
+mod validate;

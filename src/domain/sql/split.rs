@@ -65,8 +65,13 @@ impl<'a> Splitter<'a> {
             Kind::Punct(byte) => open.head.other(byte, token.start, self.dialect),
             Kind::Name | Kind::Text | Kind::Number => open.head.other(0, token.start, self.dialect),
         }
-        if open.head.is_plain() {
+        while open.head.is_plain() {
             open.stop = self.lexer.skim().unwrap_or(open.stop);
+            let at = self.lexer.at;
+            let Some(byte @ (b'(' | b')')) = self.text.as_bytes().get(at).copied() else { break };
+            open.head.other(byte, at, self.dialect);
+            self.lexer.at = at + 1;
+            open.stop = at + 1;
         }
     }
 

@@ -1,0 +1,153 @@
+//! The templates, embedded in the binary.
+
+use crate::domain::Direction;
+use crate::domain::comments::style_of;
+
+/// A file of `templates/`: its path there, and its text.
+pub type File = (&'static str, &'static str);
+
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/", $path)))),*]
+    };
+}
+
+/// Every file of `templates/`; a test fails when one is not listed.
+pub static FILES: &[File] = files![
+    "postgres/backfill.down.sql",
+    "postgres/backfill.up.sql",
+    "postgres/column.down.sql",
+    "postgres/column.up.sql",
+    "postgres/default.down.sql",
+    "postgres/default.up.sql",
+    "postgres/enum-value.down.sql",
+    "postgres/enum-value.up.sql",
+    "postgres/function.down.sql",
+    "postgres/function.up.sql",
+    "postgres/index.down.sql",
+    "postgres/index.up.sql",
+    "postgres/rename-column.down.sql",
+    "postgres/rename-column.up.sql",
+    "postgres/required-column.down.sql",
+    "postgres/required-column.up.sql",
+    "postgres/table.down.sql",
+    "postgres/table.up.sql",
+    "postgres/view.down.sql",
+    "postgres/view.up.sql",
+    "sqlite/backfill.down.sql",
+    "sqlite/backfill.up.sql",
+    "sqlite/column.down.sql",
+    "sqlite/column.up.sql",
+    "sqlite/default.down.sql",
+    "sqlite/default.up.sql",
+    "sqlite/index.down.sql",
+    "sqlite/index.up.sql",
+    "sqlite/rebuild.down.sql",
+    "sqlite/rebuild.up.sql",
+    "sqlite/table.down.sql",
+    "sqlite/table.up.sql",
+    "sqlite/trigger.down.sql",
+    "sqlite/trigger.up.sql",
+    "sqlite/view.down.sql",
+    "sqlite/view.up.sql",
+    "timescaledb/compression.down.sql",
+    "timescaledb/compression.up.sql",
+    "timescaledb/continuous-aggregate.down.sql",
+    "timescaledb/continuous-aggregate.up.sql",
+    "timescaledb/default.down.sql",
+    "timescaledb/default.up.sql",
+    "timescaledb/hypertable.down.sql",
+    "timescaledb/hypertable.up.sql",
+    "timescaledb/refresh.down.sql",
+    "timescaledb/refresh.up.sql",
+    "timescaledb/retention.down.sql",
+    "timescaledb/retention.up.sql",
+];
+
+/// The template that is used unless another one is named.
+pub const DEFAULT: &str = "default";
+
+/// A pair of scripts to begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// Its own name.
+    pub name: &'static str,
+    /// Extension and text of both scripts.
+    pub up: (&'static str, &'static str),
+    /// As `up`.
+    pub down: (&'static str, &'static str),
+}
+
+impl Template {
+    /// What it is for: its first comment line.
+    pub fn description(&self) -> String {
+        let comments = crate::domain::comments::leading(self.up.1, style_of(self.up.0));
+        comments.into_iter().map(|(_, text)| text).find(|t| !t.is_empty()).unwrap_or_default()
+    }
+}
+
+/// The templates of a kind, in order of name.
+pub fn of_kind(kind: &str) -> Vec<Template> {
+    let up = |file: &File| parts(file).filter(|p| p.kind == kind && p.direction == Direction::Up);
+    let mut templates: Vec<Template> = FILES.iter().filter_map(up).filter_map(|up| with_down(&up)).collect();
+    templates.sort_by_key(|t| (t.name != DEFAULT, t.name));
+    templates
+}
+
+struct Parts {
+    kind: &'static str,
+    name: &'static str,
+    direction: Direction,
+    extension: &'static str,
+    text: &'static str,
+}
+
+fn parts(file: &File) -> Option<Parts> {
+    let (kind, base) = file.0.split_once('/')?;
+    let (stem, extension) = base.rsplit_once('.')?;
+    let (name, direction) = stem.rsplit_once('.')?;
+    Some(Parts { kind, name, direction: Direction::from_word(direction)?, extension, text: file.1 })
+}
+
+fn with_down(up: &Parts) -> Option<Template> {
+    let is_down = |p: &Parts| p.kind == up.kind && p.name == up.name && p.direction == Direction::Down;
+    let down = FILES.iter().filter_map(parts).find(is_down)?;
+    Some(Template { kind: up.kind, name: up.name, up: (up.extension, up.text), down: (down.extension, down.text) })
+}
+
+/// A template's text for a migration.
+pub fn fill(text: &str, name: &str, version: &str) -> String {
+    text.replace("{{name}}", name).replace("{{table}}", table_of(name)).replace("{{version}}", version)
+}
+
+/// The table that a migration is most likely about: `users` of `create_users_table`, `add_users`, `add_email_to_users`.
+fn table_of(name: &str) -> &str {
+    let name = name.strip_suffix("_table").unwrap_or(name);
+    if let Some(at) = ["_to_", "_from_", "_on_", "_in_"].iter().filter_map(|w| Some(name.rfind(w)? + w.len())).max() {
+        return &name[at..];
+    }
+    let verbs = ["create_", "add_", "drop_", "alter_", "make_", "new_", "rebuild_", "change_"];
+    verbs.iter().find_map(|v| name.strip_prefix(v)).filter(|rest| !rest.is_empty()).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_read_out_of_the_name() {
+        let cases = [
+            ("create_users_table", "users"),
+            ("add_users_table", "users"),
+            ("add_email_to_users", "users"),
+            ("drop_zip_from_addresses", "addresses"),
+            ("create_", "create_"),
+            ("orders", "orders"),
+        ];
+        for (name, table) in cases {
+            assert_eq!(table_of(name), table, "{name}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Leases of the dead and of the living.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::project::{Fresh, Project};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+pub fn dead_and_alive(fresh: &Fresh) {
+    renewed(fresh);
+    taken_over_at_once(fresh);
+    expires(fresh);
+}
+
+fn slow(project: &Project, time: Duration) {
+    let script = [project.subject.sleep(time), project.subject.create("slow")];
+    project.pair("001_slow", &script, &[project.subject.remove("slow")]);
+}
+
+/// A living holder's lease outlasts its length many times, in a transaction and in parts.
+fn renewed(fresh: &Fresh) {
+    for directive in ["", "no-transaction"] {
+        let project = fresh.with("lease = \"1s\"");
+        slow(&project, 5 * SECOND);
+        if !directive.is_empty() {
+            let script = project.world.read(project.up_path("001_slow"));
+            project.world.write(project.up_path("001_slow"), project.directive(directive) + "\n" + &script);
+        }
+        let mut holder = project.spawn_holding("up");
+        let until = Instant::now() + 4 * SECOND;
+        while Instant::now() < until {
+            assert!(!holder.has_ended(), "the slow script has ended: {}", holder.so_far());
+            project.run("up").expect(4);
+            thread::sleep(SECOND / 2);
+        }
+        holder.wait().expect(0);
+        assert_eq!(project.subject.things(), ["slow"]);
+        assert_eq!(project.done("up"), ["001_slow"]);
+    }
+}
+
+/// A holder that was a process of this host and is gone is not waited for.
+fn taken_over_at_once(fresh: &Fresh) {
+    let project = fresh.with("lease = \"60s\"");
+    slow(&project, 60 * SECOND);
+    project.spawn_holding("up").kill9();
+    assert!(project.subject.lease_pid().is_some(), "the dead one's lease should still be there");
+    project.thing("001_slow", "slow");
+    project.run("up --wait-lock 10s").expect(0);
+    assert_eq!(project.subject.things(), ["slow"]);
+    let unlocked = project.subject.ledger().iter().filter(|(event, ..)| event == "unlocked").count();
+    assert_eq!(unlocked, 1, "the ledger does not say that the lease was taken over");
+}
+
+/// A holder on another host may live: its lease has to expire.
+fn expires(fresh: &Fresh) {
+    let project = fresh.with("lease = \"4s\"");
+    slow(&project, 60 * SECOND);
+    project.spawn_holding("up").kill9();
+    project.subject.move_lease_elsewhere();
+    project.thing("001_slow", "slow");
+    project.run("up").expect(4).says("elsewhere");
+    assert_eq!(project.subject.things(), Vec::<String>::new());
+    let began = Instant::now();
+    project.run("up --wait-lock 30s").expect(0);
+    assert!(began.elapsed() < 15 * SECOND, "it waited for {:?}", began.elapsed());
+    assert_eq!(project.subject.things(), ["slow"]);
+}

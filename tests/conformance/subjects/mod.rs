@@ -1,0 +1,25 @@
+//! The kinds under test, a file each.
+
+mod memory;
+mod postgres;
+mod sqlite;
+
+use crate::subject::Source;
+
+/// Every column of the table.
+pub const SOURCES: &[Source] =
+    &[memory::SOURCE, sqlite::SOURCE, postgres::POSTGRES, postgres::PGBOUNCER, postgres::TIMESCALEDB];
+
+/// Text from hexadecimal digits; none from none.
+fn from_hex(hex: &str) -> Option<String> {
+    let digits = hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16));
+    let bytes: Vec<u8> = digits.collect::<Result<_, _>>().unwrap();
+    (!bytes.is_empty()).then(|| String::from_utf8(bytes).unwrap())
+}
+
+/// Event, direction and label, apart by the unit separator.
+fn three(line: &str) -> (String, String, String) {
+    let mut parts = line.splitn(3, '\u{1f}').map(str::to_owned);
+    let mut next = || parts.next().unwrap_or_default();
+    (next(), next(), next())
+}
