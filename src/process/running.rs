@@ -123,6 +123,11 @@ impl Ender {
         self.with_signals(&[(libc::SIGINT, GRACE), (libc::SIGTERM, Duration::from_millis(500))]);
     }
 
+    /// Ends the client without asking: for one whose script must not go on after what it was at was cancelled.
+    pub fn end(&self) {
+        self.with_signals(&[(libc::SIGTERM, Duration::from_millis(500))]);
+    }
+
     fn with_signals(&self, signals: &[(i32, Duration)]) {
         for (number, patience) in signals {
             signal(self.group, *number);
