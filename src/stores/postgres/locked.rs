@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::lease::{self, Pulse};
 use super::ledger;
 use super::psql;
-use super::script::{Frame, route};
+use super::script::{Chain, Frame, route};
 use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
@@ -139,12 +139,12 @@ impl Held {
             };
         }
         let line = psql::command(program, &self.place.endpoint, &self.place.settings.root);
-        let mut make = |step: &Step, mark: &str| {
+        let mut make = |step: &Step, mark: &str, chain: Chain| {
             let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token), mark };
             let route = route(step, files.path(step));
             match (seed, step.mode.is_atomic()) {
                 (true, _) => frame.seed(step, &route),
-                (false, true) => frame.atomic(step, &route),
+                (false, true) => frame.atomic(step, &route, chain),
                 (false, false) => frame.two_phase(step, &route),
             }
         };
@@ -169,6 +169,10 @@ impl Held {
             let outcome = if talked.done == steps.len() { Outcome::AllDone } else { Outcome::Stopped };
             if outcome == Outcome::AllDone || context.stop.asked().is_some() {
                 return Ok(outcome);
+            }
+            if talked.ended.is_some() {
+                // Its deadline came in the moment in which it got through.
+                return self.talk(&steps[talked.done..], context, seed);
             }
         }
         let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
@@ -258,11 +262,21 @@ impl Held {
     fn transaction(&mut self, xid: Option<u64>) -> Result<Option<String>, Failure> {
         let Some(xid) = xid.filter(|xid| *xid > 0) else { return Ok(None) };
         let until = Instant::now() + Duration::from_secs(5);
+        let find = format!(
+            "select pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
+             where backend_xid is not null and backend_xid::text::bigint = {xid} % 4294967296"
+        );
+        let mut patience = 10;
         loop {
             let rows = self.session.read(&format!("select txid_status({xid})"))?;
             let status = rows.first().and_then(|r| r.get(0)).map(str::to_owned);
             if status.as_deref() != Some("in progress") || Instant::now() > until {
                 return Ok(status);
+            }
+            patience -= 1;
+            if patience == 0 {
+                // Its client has gone: nobody would ever read its answer.
+                let _ = self.session.read(&find);
             }
             std::thread::sleep(Duration::from_millis(50));
         }

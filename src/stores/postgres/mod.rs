@@ -25,7 +25,7 @@ use postgres::error::SqlState;
 use self::endpoint::Endpoint;
 use self::ledger::Schema;
 use self::locked::Held;
-use self::script::{Frame, route};
+use self::script::{Chain, Frame, route};
 use self::session::{Session, identifier, literal};
 use super::{
     Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, StepFailure, Store,
@@ -230,7 +230,7 @@ impl Store for Postgres {
         let lines = steps.iter().map(|step| {
             let route = route(step, &step.path);
             let feed = match step.mode.is_atomic() {
-                true => frame.atomic(step, &route),
+                true => frame.atomic(step, &route, Chain::default()),
                 false => frame.two_phase(step, &route),
             };
             feed.text.lines().map(str::to_owned).collect()

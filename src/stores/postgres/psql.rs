@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
-use super::script::{Feed, MARK};
+use super::script::{Chain, Feed, MARK, is_plain};
 use crate::config::Secret;
 use crate::process::program::Ended;
 use crate::process::{CommandLine, Finished, Running};
@@ -68,7 +68,7 @@ pub fn talk(
     line: &CommandLine,
     steps: &[Step],
     context: &Context<'_>,
-    make: &mut dyn FnMut(&Step, &str) -> Feed,
+    make: &mut dyn FnMut(&Step, &str, Chain) -> Feed,
 ) -> std::io::Result<Session> {
     let mut running = Running::start(line)?;
     let (output, stdin) = (listen(&mut running), feed_from(&mut running));
@@ -140,11 +140,6 @@ fn listen(running: &mut Running) -> Receiver<Vec<String>> {
     receiver
 }
 
-/// Whether psql reads the script from a file of its own, and nothing in it outlasts it.
-fn is_plain(step: &Step) -> bool {
-    step.mode.is_atomic() && step.shape.client_language.is_none()
-}
-
 struct Talk<'a> {
     steps: &'a [Step],
     context: &'a Context<'a>,
@@ -163,7 +158,7 @@ impl Talk<'_> {
         &mut self,
         running: &Running,
         output: &Receiver<Vec<String>>,
-        make: &mut dyn FnMut(&Step, &str) -> Feed,
+        make: &mut dyn FnMut(&Step, &str, Chain) -> Feed,
     ) {
         let mut silent_since: Option<Instant> = None;
         loop {
@@ -188,7 +183,11 @@ impl Talk<'_> {
             {
                 self.session.ended = Some(ended);
                 self.stdin = None;
-                running.ender().cancel();
+                match self.steps.get(self.session.done).is_none_or(is_plain) {
+                    true => running.ender().cancel(),
+                    // A cancelled `\\!` would not stop its script.
+                    false => running.ender().end(),
+                }
             }
         }
     }
@@ -211,7 +210,7 @@ impl Talk<'_> {
     }
 
     /// Feeds the next steps, as many as may be ahead; closes the input behind the last one.
-    fn feed(&mut self, make: &mut dyn FnMut(&Step, &str) -> Feed) {
+    fn feed(&mut self, make: &mut dyn FnMut(&Step, &str, Chain) -> Feed) {
         loop {
             let Some(stdin) = &self.stdin else { return };
             let (fed, done) = (self.session.fed.len(), self.session.done);
@@ -227,7 +226,7 @@ impl Talk<'_> {
             if stopped || fed >= done + window {
                 return;
             }
-            let mut feed = make(&self.steps[fed], self.mark.trim_end());
+            let mut feed = make(&self.steps[fed], self.mark.trim_end(), self.chain(fed));
             let text = std::mem::take(&mut feed.text);
             let lines = feed.lines();
             if stdin.send(text).is_err() {
@@ -236,6 +235,11 @@ impl Talk<'_> {
             self.session.fed.push((self.lines + 1, feed));
             self.lines += lines;
         }
+    }
+
+    fn chain(&self, at: usize) -> Chain {
+        let is_plain = |at: usize| self.steps.get(at).is_some_and(is_plain);
+        Chain { before: at > 0 && is_plain(at - 1) && is_plain(at), after: is_plain(at) && is_plain(at + 1) }
     }
 
     fn hear(&mut self, line: &str) {

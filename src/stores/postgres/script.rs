@@ -94,6 +94,25 @@ impl Feed {
     }
 }
 
+/// Whether psql reads the script from a file of its own, and nothing in it outlasts its transaction.
+pub fn is_plain(step: &Step) -> bool {
+    step.mode.is_atomic() && step.shape.client_language.is_none()
+}
+
+/// How the feed of a plain step is joined to its neighbours: the transaction of the next one begins in the message
+/// that commits this one, which saves a third of the round trips.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// Its transaction has been begun already.
+    pub before: bool,
+    /// It begins the transaction of the next step.
+    pub after: bool,
+}
+
+fn begin_plain() -> String {
+    format!("begin isolation level read committed read write \\;\nselect txid_current() as {XID} \\gset")
+}
+
 impl Frame<'_> {
     fn token(&self) -> String {
         self.token.map_or_else(|| "'...'".to_owned(), literal)
@@ -140,22 +159,26 @@ impl Frame<'_> {
 
     /// A step whose script and entry are one transaction. At the end the row of the lease is locked until the
     /// commit, so that a takeover waits for it, or else is seen by it.
-    pub fn atomic(&self, step: &Step, route: &Route<'_>) -> Feed {
-        if step.shape.client_language.is_some() { self.watched(step, route) } else { self.plain(step, route) }
+    pub fn atomic(&self, step: &Step, route: &Route<'_>, chain: Chain) -> Feed {
+        if is_plain(step) { self.plain(step, route, chain) } else { self.watched(step, route) }
     }
 
     /// A script in which every statement has been seen: none of them ends the transaction. Its entry is written at
     /// the end, and only in the transaction in which the script began.
-    fn plain(&self, step: &Step, route: &Route<'_>) -> Feed {
+    fn plain(&self, step: &Step, route: &Route<'_>, chain: Chain) -> Feed {
         let mut feed = Feed::default();
-        feed.say("begin isolation level read committed read write \\;");
-        feed.say(&format!("select txid_current() as {XID} \\gset"));
+        if !chain.before {
+            feed.say(&begin_plain());
+        }
         self.echo(&mut feed, &format!("begin {} :{XID}", step.index));
         self.body(&mut feed, step, route);
         feed.say(RESET);
         let entry = format!("{}({}, :{XID}, {})", self.schema.the("entry"), self.token(), self.columns(step));
         feed.say(&format!("{} \\;", self.told("took", step.index, &entry)));
-        feed.say("commit;");
+        match chain.after {
+            true => feed.say(&format!("commit \\;\n{}", begin_plain())),
+            false => feed.say("commit;"),
+        }
         self.echo(&mut feed, &format!("done {}", step.index));
         feed
     }

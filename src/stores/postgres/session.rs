@@ -60,7 +60,7 @@ impl Session {
     pub fn read(&mut self, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
         let first = self.send(sql);
         match first {
-            Err(trouble) if trouble.state.is_none() && self.client.is_none() => self.send(sql),
+            Err(_) if self.client.is_none() => self.send(sql),
             other => other,
         }
     }
@@ -85,7 +85,8 @@ impl Session {
         };
         let answer = client.simple_query(sql);
         self.used = Instant::now();
-        if !client.is_closed() {
+        let ended = answer.as_ref().err().and_then(postgres::Error::code).is_some_and(is_the_end);
+        if !client.is_closed() && !ended {
             self.client = Some(client);
         }
         let rows = answer.map_err(|error| Trouble {
@@ -97,6 +98,12 @@ impl Session {
             .filter_map(|m| if let SimpleQueryMessage::Row(row) = m { Some(row) } else { None })
             .collect())
     }
+}
+
+/// Whether the server closes the connection after saying this.
+fn is_the_end(state: &SqlState) -> bool {
+    let ends = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+    ends.contains(state) || state.code().starts_with("08")
 }
 
 /// Stands before every message that writes: whatever the database's defaults are, a statement that waited for a row
@@ -147,7 +154,12 @@ impl Endpoint {
             None => {
                 let lost = if kind == FailureKind::Unreachable { "cannot be reached" } else { "did not answer" };
                 let mut failure = Failure::unreachable(format!("{self} {lost}: {}", causes(error)));
-                failure.hints.extend(tls_advice(&failure.message));
+                failure.hints.push(match is_about_tls(&failure.message) {
+                    true => "sslmode and sslrootcert say how the server's certificate is verified".to_owned(),
+                    false => {
+                        "is the server running, and is this its address? `stepladder wait` waits for it".to_owned()
+                    }
+                });
                 failure
             }
         };
@@ -185,9 +197,8 @@ fn advice(state: &SqlState, endpoint: &Endpoint) -> Option<String> {
     }
 }
 
-fn tls_advice(message: &str) -> Option<String> {
-    let about_tls = message.contains("certificate") || message.contains("TLS");
-    about_tls.then(|| "sslmode and sslrootcert say how the server's certificate is verified".to_owned())
+fn is_about_tls(message: &str) -> bool {
+    message.contains("certificate") || message.contains("TLS")
 }
 
 /// A text as an SQL literal that means the same whatever `standard_conforming_strings` is.

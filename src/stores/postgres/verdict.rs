@@ -126,6 +126,7 @@ fn message(step: &Step, talked: &Session, rejection: &Rejection, path: &str) -> 
         (Some(file), Some(line)) if file != path && file != "<stdin>" => {
             format!("{file}:{line}: {}", rejection.message)
         }
+        _ if rejection.message.trim().is_empty() => "psql said nothing".to_owned(),
         _ => rejection.message.clone(),
     }
 }
