@@ -107,9 +107,7 @@ fn split(url: &str) -> Result<Parts, Failure> {
         .find(|s| url.get(..s.len()).is_some_and(|start| start.eq_ignore_ascii_case(s)));
     let Some(scheme) = scheme else {
         return match foreign_scheme(url) {
-            Some(other) => {
-                Err(Failure::usage(format!("`{other}` is no URL of a SQLite database")).hint(EXAMPLE))
-            }
+            Some(other) => Err(Failure::usage(format!("`{other}` is no URL of a SQLite database")).hint(EXAMPLE)),
             // A plain path is taken as it is, question marks and percent signs included.
             None => Ok((url.to_owned(), Vec::new())),
         };
