@@ -90,6 +90,9 @@ impl Address {
 /// The ledger's own relations.
 const OURS: &str = "('stepladder_ledger', 'stepladder_lease', 'stepladder_meta', 'stepladder_applied')";
 
+/// The ledger's own functions.
+const OUR_FUNCTIONS: &str = "('stepladder_begin', 'stepladder_done', 'stepladder_held', 'stepladder_part')";
+
 impl Postgres {
     fn make(kind: &'static str, way_in: &str, direct: &str) -> Box<dyn Subject> {
         let address = |name: &str| Address::of(&format!("STEPLADDER_TEST_{name}_URL"));
@@ -215,6 +218,7 @@ impl Subject for Postgres {
                and relname not in ('notes', 'shelf', 'notes_n_seq', 'stepladder_ledger_seq_seq')
                and (c.oid not in (select objid from ext where classid = 'pg_class'::regclass))
              union all select proname || '()' from pg_proc where pronamespace in (select oid from ours)
+               and proname not in {OUR_FUNCTIONS}
                and oid not in (select objid from ext where classid = 'pg_proc'::regclass)
              union all select typname from pg_type where typnamespace in (select oid from ours) and typtype in ('e', 'd', 'r')
                and oid not in (select objid from ext where classid = 'pg_type'::regclass)
