@@ -128,6 +128,29 @@ impl Project {
         Ok(fleet)
     }
 
+    /// Opens the stores whose migrations require the chosen ones too: what they stand on must not be taken away.
+    /// Optional ones without a connection hold nothing.
+    ///
+    /// # Errors
+    /// As [`Project::open`].
+    pub fn open_dependents(&self, fleet: &mut Fleet, ask: Ask<'_>) -> Result<(), Failure> {
+        let requires = |c: &Catalog| {
+            let all = c.migrations.values().flat_map(|m| &m.up.directives.requires);
+            all.into_iter().any(|r| fleet.chosen.contains(&r.store))
+        };
+        let dependents: Vec<&StoreConfig> = self
+            .config
+            .stores
+            .values()
+            .filter(|s| !fleet.stores.contains_key(&s.name) && (s.url.is_some() || !s.optional))
+            .filter(|s| self.catalogs.get(&s.name).is_some_and(requires))
+            .collect();
+        for config in dependents {
+            self.open_one(config, fleet, ask, true)?;
+        }
+        Ok(())
+    }
+
     fn open_one(&self, config: &StoreConfig, fleet: &mut Fleet, ask: Ask<'_>, may_skip: bool) -> Result<bool, Failure> {
         if config.url.is_none() && config.optional && may_skip {
             fleet.skipped.push((config.name.clone(), config.variable()));

@@ -55,6 +55,13 @@ impl Call {
         project.open(&self.globals.stores, &|store| self.ask(store))
     }
 
+    /// The same for commands that take something away: with the stores that stand on the chosen ones.
+    pub fn fleet_for_down(&self, project: &Project) -> Result<Fleet, Failure> {
+        let mut fleet = self.fleet(project)?;
+        project.open_dependents(&mut fleet, &|store| self.ask(store))?;
+        Ok(fleet)
+    }
+
     /// Asks for the connection of a store.
     pub fn ask(&self, store: &StoreConfig) -> Result<Option<Secret>, Failure> {
         if self.globals.json || self.globals.yes { Ok(None) } else { ask::on_terminal(store) }

@@ -12,7 +12,7 @@ use crate::domain::plan_down::DownTarget;
 /// Rolls back.
 pub(super) fn down(call: &Call, args: &DownArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet_for_down(&project)?;
     let chosen = fleet.chosen.clone();
     let target = target(args);
     if args.dry_run {

@@ -11,7 +11,7 @@ use crate::domain::plan_down::plan_goto;
 /// Up or down to exactly one version of one store.
 pub(super) fn goto(call: &Call, args: &GotoArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet_for_down(&project)?;
     let chosen = fleet.chosen.clone();
     let environment = project.config.environment.as_deref();
     let planner = |records: &_| plan_goto(&project.states(&chosen, records), args.version, environment);

@@ -12,7 +12,7 @@ use crate::domain::plan_down::plan_redo;
 /// Down and up again with the last N.
 pub(super) fn redo(call: &Call, args: &RedoArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet_for_down(&project)?;
     let chosen = fleet.chosen.clone();
     if args.dry_run {
         let records = fleet.look()?.1;

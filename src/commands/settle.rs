@@ -1,5 +1,7 @@
 //! Settling a migration by a person's word: what `repair --mark` and `--accept-checksum` write.
 
+use std::time::Duration;
+
 use super::call::Call;
 use super::run::stop_on_signals;
 use crate::cli::Mark;
@@ -10,7 +12,6 @@ use crate::project::{Fleet, Project};
 use crate::report::Listener;
 use crate::report::failure::by_hand;
 use crate::stores::{Locked, NewEntry};
-use std::time::Duration;
 
 /// How a migration is to be settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! `status`.
 
+use std::collections::BTreeMap;
+
 use super::End;
 use super::call::Call;
 use crate::cli::StatusArgs;
@@ -7,7 +9,6 @@ use crate::domain::{Failure, fold};
 use crate::execute::Records;
 use crate::project::{Fleet, Project};
 use crate::report::status::{self, StoreStatus};
-use std::collections::BTreeMap;
 
 /// Shows where every migration stands. A store that cannot be looked into keeps no other from being shown.
 pub(super) fn status(call: &Call, args: &StatusArgs) -> Result<End, Failure> {

@@ -130,7 +130,7 @@ impl Catalog {
         match down {
             None if up.script.directives.irreversible.is_none() && require_down => {
                 let expected = FileName { direction: Direction::Down, ..up.name.clone() };
-                self.findings.push(Finding::problem("no-down", path, "no down script").hint(format!(
+                self.findings.push(Finding::problem("no-down", path, "has no down script").hint(format!(
                     "write {expected}, or say why not: `stepladder: irreversible <reason>` in a comment at its top"
                 )));
             }

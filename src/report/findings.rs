@@ -8,19 +8,19 @@ use super::words::count;
 use crate::domain::{Finding, Severity};
 
 /// What was looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct Looked {
-    /// Migrations.
+#[derive(Clone, Debug)]
+pub struct Looked<'a> {
+    /// How many migrations.
     pub migrations: usize,
-    /// Stores.
-    pub stores: usize,
+    /// The names of the stores.
+    pub stores: Vec<&'a str>,
 }
 
 /// Findings with a place that is longer than this push their message out of its column.
 const WIDEST_PLACE: usize = 60;
 
 /// Findings and their count, as `validate` prints them.
-pub fn text(findings: &[Finding], looked: Looked, paint: Paint) -> String {
+pub fn text(findings: &[Finding], looked: &Looked<'_>, paint: Paint) -> String {
     let places = findings.iter().map(|f| width(&f.location()));
     let widest = places.filter(|w| *w <= WIDEST_PLACE).max().unwrap_or(0);
     let mut lines = Vec::new();
@@ -41,7 +41,7 @@ pub fn text(findings: &[Finding], looked: Looked, paint: Paint) -> String {
 }
 
 /// `3 problems and 1 note in 41 migrations of 6 stores`
-fn summary(findings: &[Finding], looked: Looked) -> String {
+fn summary(findings: &[Finding], looked: &Looked<'_>) -> String {
     let notes = findings.iter().filter(|f| f.severity == Severity::Note).count();
     let problems = findings.len() - notes;
     let found = match (problems, notes) {
@@ -50,11 +50,11 @@ fn summary(findings: &[Finding], looked: Looked) -> String {
         (0, notes) => format!("no problems, {}", count(notes, "note")),
         (problems, notes) => format!("{}, {}", count(problems, "problem"), count(notes, "note")),
     };
-    format!("{found} in {} of {}", count(looked.migrations, "migration"), count(looked.stores, "store"))
+    format!("{found} in {} of {}", count(looked.migrations, "migration"), count(looked.stores.len(), "store"))
 }
 
 /// The same as JSON.
-pub fn value(findings: &[Finding], looked: Looked) -> Value {
+pub fn value(findings: &[Finding], looked: &Looked<'_>) -> Value {
     json!({
         "ok": !fails(findings),
         "findings": findings,

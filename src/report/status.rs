@@ -138,12 +138,16 @@ fn pending_words(rung: &Rung<'_>) -> String {
     if needs.is_empty() { String::new() } else { format!("needs {}", super::words::list(&needs)) }
 }
 
-/// The same as JSON.
+/// The same as JSON; the first store that cannot be looked into gives the document its `error`.
 pub fn value(stores: &[StoreStatus<'_>], skipped: &[(String, String)]) -> Value {
-    json!({
+    let mut value = json!({
         "stores": stores.iter().map(store_value).collect::<Vec<_>>(),
         "skipped": super::listener::skipped_value(skipped),
-    })
+    });
+    if let Some(failure) = stores.iter().find_map(|s| s.rungs.as_ref().err()) {
+        value["error"] = super::failure::value(failure);
+    }
+    value
 }
 
 fn store_value(store: &StoreStatus<'_>) -> Value {

@@ -21,16 +21,36 @@ fn two_stores() -> World {
 #[test]
 fn make_migration_takes_the_store_by_flag() {
     let world = two_stores();
-    assert_snapshot!(world.shows("make:migration add_users_table --database postgres"), @"");
+    assert_snapshot!(world.shows("make:migration add_users_table --database postgres"), @r#"
+        created  migrations/postgres/004_add_users_table.up.mem
+        created  migrations/postgres/004_add_users_table.down.mem
+        next: edit both, then `stepladder up --dry-run`
+        "#);
     assert!(world.has("migrations/postgres/004_add_users_table.up.mem"));
 }
 
 #[test]
 fn migrate_and_rollback_keep_to_their_store() {
     let world = two_stores();
-    assert_snapshot!(world.shows("migrate --database postgres"), @"");
-    assert_snapshot!(world.shows("rollback --database postgres --steps 2"), @"");
-    assert_snapshot!(world.shows("migrate:status"), @"");
+    assert_snapshot!(world.shows("migrate --database postgres"), @r#"
+        postgres   001_one     applied <ms>
+        postgres   002_two     applied <ms>
+        postgres   003_three   applied <ms>
+        3 applied in 1 store · run <run> · <ms>
+        "#);
+    assert_snapshot!(world.shows("rollback --database postgres --steps 2"), @r#"
+        postgres   003_three   reverted <ms>
+        postgres   002_two     reverted <ms>
+        2 reverted in 1 store · run <run> · <ms>
+        "#);
+    assert_snapshot!(world.shows("migrate:status"), @r#"
+        postgres   postgres.json   1 applied · 2 pending
+          001_one     applied   <time> <ms>   run <run>   tester@<host>
+          002_two     pending
+          003_three   pending
+        sqlite     sqlite.json     0 applied · 1 pending
+          001_one   pending
+        "#);
     assert_eq!(world.shows("showmigrations"), world.shows("status"));
 }
 
@@ -38,44 +58,112 @@ fn migrate_and_rollback_keep_to_their_store() {
 fn migrate_fresh_asks_first() {
     let world = two_stores().file("seeds/postgres/001_base.mem", "set base 1\n");
     world.ok("migrate --database postgres");
-    assert_snapshot!(world.shows("migrate:fresh --seed --database postgres"), @"");
-    assert_snapshot!(world.shows("migrate:fresh --seed --database postgres --yes"), @"");
+    assert_snapshot!(world.shows("migrate:fresh --seed --database postgres"), @r#"
+        [stderr]
+        postgres at postgres.json: everything in it will be dropped
+          key 001_one (1 bytes)
+          key 002_two (1 bytes)
+          key 003_three (1 bytes)
+        error: dropping everything in postgres needs a confirmation, and there is no terminal to ask on
+        hint: say it on the command line: `--yes`
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("migrate:fresh --seed --database postgres --yes"), @r#"
+        postgres   everything dropped
+        postgres   001_one     applied <ms>
+        postgres   002_two     applied <ms>
+        postgres   003_three   applied <ms>
+        3 applied in 1 store · run <run> · <ms>
+        postgres   001_base   seeded <ms>
+        1 seeded in 1 store · run <run> · <ms>
+        "#);
 }
 
 #[test]
 fn create_makes_a_name_of_a_sentence_and_finds_the_store() {
     let world = two_stores();
-    assert_snapshot!(world.shows("create \"Add user table\""), @"");
+    assert_snapshot!(world.shows("create \"Add user table\""), @r#"
+        created  migrations/sqlite/002_add_user_table.up.mem
+        created  migrations/sqlite/002_add_user_table.down.mem
+        next: edit both, then `stepladder up --dry-run`
+        "#);
     let one = World::with_memory(&["001_one"]);
-    assert_snapshot!(one.shows("create \"Add user table\""), @"");
+    assert_snapshot!(one.shows("create \"Add user table\""), @r#"
+        created  migrations/memory/002_add_user_table.up.mem
+        created  migrations/memory/002_add_user_table.down.mem
+        next: edit both, then `stepladder up --dry-run`
+        "#);
     let unclear = World::new().file("migrations/memory/x.md", "").file(
         "stepladder.toml",
         "[stores.a]\nkind = \"memory\"\nurl = \"memory:a\"\n[stores.b]\nkind = \"memory\"\nurl = \"memory:b\"\n",
     );
-    assert_snapshot!(unclear.shows("create \"Add user table\""), @"");
-    assert_snapshot!(unclear.shows("new b \"Add user table\""), @"");
+    assert_snapshot!(unclear.shows("create \"Add user table\""), @r#"
+        [stderr]
+        error: which store is it for?
+          the stores are `a`, `b` and `memory`
+        hint: `stepladder generate STORE NAME`
+        [exit 2]
+        "#);
+    assert_snapshot!(unclear.shows("new b \"Add user table\""), @r#"
+        created  migrations/b/001_add_user_table.up.mem
+        created  migrations/b/001_add_user_table.down.mem
+        next: edit both, then `stepladder up --dry-run`
+        "#);
 }
 
 #[test]
 fn run_applies_and_rollback_version_takes_back_exactly_that_one() {
     let world = World::with_memory(&["001_add_users_table", "002_two", "003_three"]);
-    assert_snapshot!(world.shows("run"), @"");
-    assert_snapshot!(world.shows("rollback --version 001_add_users_table"), @"");
-    assert_snapshot!(world.shows("status"), @"");
+    assert_snapshot!(world.shows("run"), @r#"
+        memory   001_add_users_table   applied <ms>
+        memory   002_two               applied <ms>
+        memory   003_three             applied <ms>
+        3 applied in 1 store · run <run> · <ms>
+        "#);
+    assert_snapshot!(world.shows("rollback --version 001_add_users_table"), @r#"
+        memory   001_add_users_table   reverted <ms>
+        1 reverted in 1 store · run <run> · <ms>
+        "#);
+    assert_snapshot!(world.shows("status"), @r#"
+        memory   data.json   2 applied · 1 pending
+          001_add_users_table   pending
+          002_two               applied   <time> <ms>   run <run>   tester@<host>
+          003_three             applied   <time> <ms>   run <run>   tester@<host>
+        "#);
 }
 
 #[test]
 fn reset_and_refresh_go_all_the_way() {
     let world = World::with_memory(&["001_one", "002_two"]);
     world.ok("up");
-    assert_snapshot!(world.shows("migrate:reset"), @"");
-    assert_snapshot!(world.shows("migrate:refresh --yes"), @"");
-    assert_snapshot!(world.shows("migrate:rollback"), @"");
-    assert_snapshot!(world.shows("migrate:reset -y"), @"");
+    assert_snapshot!(world.shows("migrate:reset"), @r#"
+        [stderr]
+        error: rolling back everything needs a confirmation, and there is no terminal to ask on
+        hint: say it on the command line: `--yes`
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("migrate:refresh --yes"), @r#"
+        memory   002_two   reverted <ms>
+        memory   001_one   reverted <ms>
+        memory   001_one   applied <ms>
+        memory   002_two   applied <ms>
+        2 reverted, 2 applied in 1 store · run <run> · <ms>
+        "#);
+    assert_snapshot!(world.shows("migrate:rollback"), @r#"
+        memory   002_two   reverted <ms>
+        1 reverted in 1 store · run <run> · <ms>
+        "#);
+    assert_snapshot!(world.shows("migrate:reset -y"), @r#"
+        memory   001_one   reverted <ms>
+        1 reverted in 1 store · run <run> · <ms>
+        "#);
 }
 
 #[test]
 fn db_seed_seeds() {
     let world = two_stores().file("seeds/postgres/001_base.mem", "set base 1\n");
-    assert_snapshot!(world.shows("db:seed"), @"");
+    assert_snapshot!(world.shows("db:seed"), @r#"
+        postgres   001_base   seeded <ms>
+        1 seeded in 1 store · run <run> · <ms>
+        "#);
 }

@@ -13,8 +13,28 @@ fn a_failure_that_left_nothing_behind() {
         .file("migrations/memory/003_c.up.mem", "set x 1\n\nfail 'no such\n   column'\nset y 2\n")
         .file("migrations/memory/003_c.down.mem", "delete x\n")
         .pair("memory", "004_d");
-    assert_snapshot!(world.shows("up"), @"");
-    assert_snapshot!(world.shows("status"), @"");
+    assert_snapshot!(world.shows("up"), @r#"
+        memory   001_a   applied <ms>
+        memory   002_b   applied <ms>
+        [stderr]
+        error: memory/003_c was rejected at line 3
+          migrations/memory/003_c.up.mem:3
+            3 | fail 'no such
+              | no such
+              |    column
+          nothing of it was kept: the script ran in one transaction
+          applied before it in this run: memory/001_a and memory/002_b
+          not begun: 1 further step
+        hint: correct the script, then `stepladder up`
+        [exit 1]
+        "#);
+    assert_snapshot!(world.shows("status"), @r#"
+        memory   data.json   2 applied · 2 pending
+          001_a   applied   <time> <ms>   run <run>   tester@<host>
+          002_b   applied   <time> <ms>   run <run>   tester@<host>
+          003_c   pending
+          004_d   pending
+        "#);
 }
 
 #[test]
@@ -22,11 +42,50 @@ fn a_failure_that_left_a_half_refuses_the_next_run() {
     let world = World::with_memory(&["001_a"])
         .file("migrations/memory/002_b.up.mem", "# stepladder: no-transaction\nset x 1\nfail boom\nset y 2\n")
         .file("migrations/memory/002_b.down.mem", "delete x\n");
-    assert_snapshot!(world.shows("up"), @"");
-    assert_snapshot!(world.shows("up"), @"");
-    assert_snapshot!(world.shows("down"), @"");
-    assert_snapshot!(world.shows("check"), @"");
-    assert_snapshot!(world.shows("status"), @"");
+    assert_snapshot!(world.shows("up"), @r#"
+        memory   001_a   applied <ms>
+        [stderr]
+        error: memory/002_b was rejected at line 3
+          migrations/memory/002_b.up.mem:3
+            3 | fail boom
+              | boom
+          done and kept: part 1 of 3 (no transaction: the directive at line 1)
+          applied before it in this run: memory/001_a
+        hint: correct the script from line 3 on, then `stepladder repair memory/2 --resume`
+        hint: finished it by hand? `stepladder repair memory/2 --mark applied`
+        hint: undid it by hand? `stepladder repair memory/2 --mark reverted`
+        [exit 1]
+        "#);
+    assert_snapshot!(world.shows("up"), @r#"
+        [stderr]
+        error: 1 migration is half-applied and must be settled first
+          memory/002_b   1 of 3 parts of its up script done
+        hint: `stepladder repair memory/2` shows what is known
+        hint: go on where it stopped: `stepladder repair memory/2 --resume`
+        hint: finished it by hand? `stepladder repair memory/2 --mark applied`
+        hint: undid it by hand? `stepladder repair memory/2 --mark reverted`
+        [exit 5]
+        "#);
+    assert_snapshot!(world.shows("down"), @r#"
+        [stderr]
+        error: 1 migration is half-applied and must be settled first
+          memory/002_b   1 of 3 parts of its up script done
+        hint: `stepladder repair memory/2` shows what is known
+        hint: go on where it stopped: `stepladder repair memory/2 --resume`
+        hint: finished it by hand? `stepladder repair memory/2 --mark applied`
+        hint: undid it by hand? `stepladder repair memory/2 --mark reverted`
+        [exit 5]
+        "#);
+    assert_snapshot!(world.shows("check"), @r#"
+        memory/002_b   half-applied
+        1 finding in 1 store; `stepladder status` shows more
+        [exit 3]
+        "#);
+    assert_snapshot!(world.shows("status"), @r#"
+        memory   data.json   1 applied · 1 half-applied
+          001_a   applied        <time> <ms>   run <run>   tester@<host>
+          002_b   HALF-APPLIED   1 of 3 parts of its up script done   `stepladder repair memory/2`
+        "#);
 }
 
 #[test]
@@ -35,8 +94,18 @@ fn a_down_that_fails_leaves_it_applied() {
         .file("migrations/memory/002_b.up.mem", "set x 1\n")
         .file("migrations/memory/002_b.down.mem", "fail not today\n");
     world.ok("up");
-    assert_snapshot!(world.shows("down 2"), @"");
-    assert_snapshot!(world.shows("current"), @"");
+    assert_snapshot!(world.shows("down 2"), @r#"
+        [stderr]
+        error: the down script of memory/002_b was rejected at line 1
+          migrations/memory/002_b.down.mem:1
+            1 | fail not today
+              | not today
+          nothing of it was kept: the script ran in one transaction; it is still applied
+          not begun: 1 further step
+        hint: correct the script, then `stepladder down`
+        [exit 1]
+        "#);
+    assert_snapshot!(world.shows("current"), @"memory   002_b   <time>   run <run>");
 }
 
 #[test]
@@ -44,7 +113,16 @@ fn a_program_that_fails_is_half_applied() {
     let world = World::with_memory(&[])
         .file("migrations/memory/001_p.up.sh", "echo before\necho 'cannot reach it' >&2\nexit 7\n")
         .file("migrations/memory/001_p.down.sh", "true\n");
-    assert_snapshot!(world.shows("up"), @"");
+    assert_snapshot!(world.shows("up"), @r#"
+        [stderr]
+        error: memory/001_p ended with exit code 7
+          migrations/memory/001_p.up.sh
+            | cannot reach it
+          how much of it was done is not known: it is half-applied now
+        hint: finished it by hand? `stepladder repair memory/1 --mark applied`
+        hint: undid it by hand? `stepladder repair memory/1 --mark reverted`
+        [exit 1]
+        "#);
 }
 
 #[test]
@@ -54,13 +132,30 @@ fn warnings_of_pending_files_are_said_and_the_run_goes_on() {
         .file("migrations/memory/003_c.up.mem", "")
         .file("migrations/memory/003_c.down.mem", "")
         .file("migrations/memory/notes.mem", "");
-    assert_snapshot!(world.shows("up"), @"");
+    assert_snapshot!(world.shows("up"), @r#"
+        memory   001_a   applied <ms>
+        memory   002_b   applied <ms>
+        memory   003_c   applied <ms>
+        3 applied in 1 store · run <run> · <ms>
+        [stderr]
+        warning: migrations/memory/002_b.up.mem has no down script
+        warning: migrations/memory/003_c.down.mem is empty: it will count as done without doing anything
+        warning: migrations/memory/003_c.up.mem is empty: it will count as done without doing anything
+        warning: migrations/memory/notes.mem is not a migration: expected NNN_name.up.EXT or NNN_name.down.EXT
+        "#);
 }
 
 #[test]
 fn broken_files_keep_everything_from_running() {
     let world = World::with_memory(&["001_a"]).file("migrations/memory/002_b.up.mem", "# stepladder: require x/1\n");
-    assert_snapshot!(world.shows("up"), @"");
+    assert_snapshot!(world.shows("up"), @r#"
+        [stderr]
+        error: nothing was run: 1 error in the files
+          migrations/memory/002_b.up.mem:1   unknown directive `require`
+        hint: did you mean `requires`? The directives are `no-transaction`, `irreversible`, `requires`, `timeout`, `only-env`
+        hint: `stepladder validate` shows everything that is wrong
+        [exit 3]
+        "#);
     assert!(!world.has("data.json"));
 }
 
@@ -80,7 +175,18 @@ fn an_interrupt_ends_the_run_with_130() {
     // SAFETY: the process is our own child and has not been waited for.
     unsafe { libc::kill(pid, libc::SIGINT) };
     let said = Said::new(&child.wait_with_output().expect("an end"), &world.path(""));
-    assert_snapshot!(said.all(), @"");
-    assert_snapshot!(world.shows("lock"), @"");
-    assert_eq!(world.ok("current").stdout.contains("001_a"), true);
+    assert_snapshot!(said.all(), @r#"
+        memory   001_a   applied <ms>
+        [stderr]
+        error: memory/002_b was interrupted at line 1
+          migrations/memory/002_b.up.mem:1
+            1 | sleep 60s
+          nothing of it was kept: the script ran in one transaction
+          applied before it in this run: memory/001_a
+          not begun: 1 further step
+        hint: `stepladder up` goes on from here
+        [exit 130]
+        "#);
+    assert_snapshot!(world.shows("lock"), @"memory   free");
+    assert!(world.ok("current").stdout.contains("001_a"));
 }

@@ -7,16 +7,36 @@ use crate::world::World;
 #[test]
 fn numbers_and_names() {
     let world = World::with_memory(&["001_a", "007_b"]);
-    assert_snapshot!(world.shows("generate memory \"Add user preferences\""), @"");
-    assert_snapshot!(world.shows("generate memory AddTotals"), @"");
-    assert_snapshot!(world.shows("generate memory '  Ünïcode, really?! '"), @"");
-    assert_snapshot!(world.shows("generate memory '///'"), @"");
+    assert_snapshot!(world.shows("generate memory \"Add user preferences\""), @r#"
+        created  migrations/memory/008_add_user_preferences.up.mem
+        created  migrations/memory/008_add_user_preferences.down.mem
+        next: edit both, then `stepladder up --dry-run`
+        "#);
+    assert_snapshot!(world.shows("generate memory AddTotals"), @r#"
+        created  migrations/memory/009_add_totals.up.mem
+        created  migrations/memory/009_add_totals.down.mem
+        next: edit both, then `stepladder up --dry-run`
+        "#);
+    assert_snapshot!(world.shows("generate memory '  Ünïcode, really?! '"), @r#"
+        created  migrations/memory/010_ünïcode_really.up.mem
+        created  migrations/memory/010_ünïcode_really.down.mem
+        next: edit both, then `stepladder up --dry-run`
+        "#);
+    assert_snapshot!(world.shows("generate memory '///'"), @r#"
+        [stderr]
+        error: `///` holds no letter and no digit, so it makes no name
+        [exit 2]
+        "#);
 }
 
 #[test]
 fn a_folder_that_is_missing_is_made() {
     let world = World::new();
-    assert_snapshot!(world.shows("generate memory first"), @"");
+    assert_snapshot!(world.shows("generate memory first"), @r#"
+        created  migrations/memory/001_first.up.mem
+        created  migrations/memory/001_first.down.mem
+        next: edit both, then `stepladder up --dry-run`
+        "#);
     assert!(world.has("migrations/memory/001_first.down.mem"));
 }
 
@@ -27,7 +47,11 @@ fn padding_is_the_folders() {
     let world = World::with_memory(&["9_a"]);
     assert!(world.ok("generate memory b").stdout.contains("memory/10_b.up.mem"));
     let world = World::with_memory(&["99999999999999999999999999999999_a"]);
-    assert_snapshot!(world.shows("generate memory b"), @"");
+    assert_snapshot!(world.shows("generate memory b"), @r#"
+        [stderr]
+        error: there is no number after 99999999999999999999999999999999: a version has at most 32 digits
+        [exit 2]
+        "#);
 }
 
 #[test]

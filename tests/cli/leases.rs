@@ -41,15 +41,15 @@ fn the_holder_is_named_and_its_lease_is_not_released() {
     end(child);
     // Its process is gone: the next look sees that, without waiting for the lease to expire.
     assert!(world.shows("lock").contains("its process is gone"));
-    assert_snapshot!(world.shows("unlock"), @"");
-    assert_snapshot!(world.shows("unlock"), @"");
+    assert_snapshot!(world.shows("unlock"), @"memory   released the lease of tester@<host> (pid <pid>)");
+    assert_snapshot!(world.shows("unlock"), @"memory   free, nothing to release");
 }
 
 #[test]
 fn a_live_one_can_be_released_by_force() {
     let (world, child) = at_work("60s");
-    assert_snapshot!(world.shows("unlock --force"), @"");
-    assert_snapshot!(world.shows("lock"), @"");
+    assert_snapshot!(world.shows("unlock --force"), @"memory   released the lease of tester@<host> (pid <pid>)");
+    assert_snapshot!(world.shows("lock"), @"memory   free");
     end(child);
 }
 

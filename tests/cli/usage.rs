@@ -66,13 +66,71 @@ fn the_version_is_the_packages() {
 #[test]
 fn slips_are_named() {
     let world = World::with_memory(&[]);
-    assert_snapshot!(world.shows("statsu"), @"");
-    assert_snapshot!(world.shows("up --dryrun"), @"");
-    assert_snapshot!(world.shows("goto"), @"");
-    assert_snapshot!(world.shows("goto seven"), @"");
-    assert_snapshot!(world.shows("down 1 --all"), @"");
-    assert_snapshot!(world.shows("up --wait-lock soon"), @"");
-    assert_snapshot!(world.shows("repair --resume"), @"");
+    assert_snapshot!(world.shows("statsu"), @r#"
+        [stderr]
+        error: unrecognized subcommand 'statsu'
+
+          tip: a similar subcommand exists: 'status'
+
+        Usage: stepladder [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("up --dryrun"), @r#"
+        [stderr]
+        error: unexpected argument '--dryrun' found
+
+          tip: a similar argument exists: '--dry-run'
+
+        Usage: stepladder up --dry-run
+
+        For more information, try '--help'.
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("goto"), @r#"
+        [stderr]
+        error: the following required arguments were not provided:
+          <VERSION>
+
+        Usage: stepladder goto <VERSION>
+
+        For more information, try '--help'.
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("goto seven"), @r#"
+        [stderr]
+        error: invalid value 'seven' for '<VERSION>': `seven` is not a version: expected 1 to 32 digits
+
+        For more information, try '--help'.
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("down 1 --all"), @r#"
+        [stderr]
+        error: the argument '[N]' cannot be used with '--all'
+
+        Usage: stepladder down <N>
+
+        For more information, try '--help'.
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("up --wait-lock soon"), @r#"
+        [stderr]
+        error: invalid value 'soon' for '--wait-lock <TIME>': expected a time such as 30s, 5m or 1h30m
+
+        For more information, try '--help'.
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("repair --resume"), @r#"
+        [stderr]
+        error: the following required arguments were not provided:
+          <STORE/VERSION>
+
+        Usage: stepladder repair --resume <STORE/VERSION>
+
+        For more information, try '--help'.
+        [exit 2]
+        "#);
 }
 
 #[test]
@@ -93,7 +151,13 @@ fn without_a_project_the_way_in_is_shown() {
         assert_eq!(said.code, 2);
         assert!(said.stderr.contains("hint: `stepladder init` makes a first one"), "{}", said.stderr);
     }
-    assert_snapshot!(world.shows("up"), @"");
+    assert_snapshot!(world.shows("up"), @r#"
+        [stderr]
+        error: there is no store yet
+          no folder in migrations/ is named after a kind of store, and no store is configured
+        hint: `stepladder init` makes a first one
+        [exit 2]
+        "#);
 }
 
 #[test]

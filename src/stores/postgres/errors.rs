@@ -15,6 +15,10 @@ static EXCERPT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^LIN
 /// `COPY t, line 2, column a` counts from the first line of the data.
 static COPY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^CONTEXT:  COPY [^ ]+, line ([0-9]+)").ok());
 
+/// `PL/pgSQL function inline_code_block line 4 at RAISE` counts from the line on which the block's body begins.
+static BLOCK: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?m)^CONTEXT:  PL/pgSQL function inline_code_block line ([0-9]+) at ").ok());
+
 /// What psql said when it stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejection {
@@ -33,8 +37,7 @@ pub struct Rejection {
 pub fn rejection(text: &str) -> Rejection {
     let Some(prefix) = PREFIX.as_ref() else { return Rejection { message: text.to_owned(), ..Rejection::default() } };
     let mut found = Rejection::default();
-    let mut errors = 0;
-    let mut inside = false;
+    let (mut errors, mut inside, mut fatal) = (0, false, false);
     for line in text.lines() {
         if let Some(parts) = prefix.captures(line) {
             inside = matches!(&parts[3], "ERROR" | "FATAL" | "PANIC" | "error" | "fatal");
@@ -47,11 +50,12 @@ pub fn rejection(text: &str) -> Rejection {
                 let word = parts.get(3).map_or(0, |m| m.start());
                 found.message.push_str(&line[word..]);
                 found.message.push('\n');
+                fatal = matches!(&parts[3], "FATAL" | "PANIC");
                 continue;
             }
         }
-        // What follows a first error in the same breath belongs to it: `connection to server was lost`.
-        let into = if inside && errors <= 2 { &mut found.message } else { &mut found.rest };
+        // After a fatal one psql adds its own: `connection to server was lost`.
+        let into = if inside && (errors == 1 || fatal) { &mut found.message } else { &mut found.rest };
         into.push_str(line);
         into.push('\n');
     }
@@ -89,12 +93,6 @@ impl Rejection {
         Some(self.refined(text, named))
     }
 
-    /// The part that was being run, when the script was fed by parts.
-    pub fn part(&self, feed: &Feed, first: usize) -> Option<u32> {
-        let line = self.line.filter(|_| self.file.as_deref() == Some("<stdin>"))?;
-        feed.place(line.checked_sub(first)? + 1).map(|(_, part)| part)
-    }
-
     /// psql names the line where a statement ends; a person wants the one that the server means, or else the one
     /// where the statement begins.
     fn refined(&self, text: &str, named: usize) -> usize {
@@ -112,6 +110,10 @@ impl Rejection {
         if let Some(row) = data {
             let head = statement.line + statement.text.matches('\n').count();
             return (head + row).min(lines.len().max(1));
+        }
+        let inner = BLOCK.as_ref().and_then(|b| b.captures(&self.message)).and_then(|b| number(&b));
+        if let (Some(inner), Some(body)) = (inner, statement.text.find('$')) {
+            return (statement.line + statement.text[..body].matches('\n').count() + inner - 1).min(named);
         }
         statement.line
     }

@@ -26,7 +26,8 @@ pub const TABLES: [&str; 3] = ["stepladder_ledger", "stepladder_lease", "steplad
 /// See [`TABLES`].
 pub const VIEW: &str = "stepladder_applied";
 /// See [`TABLES`].
-pub const FUNCTIONS: [&str; 4] = ["stepladder_held", "stepladder_begin", "stepladder_part", "stepladder_done"];
+pub const FUNCTIONS: [&str; 5] =
+    ["stepladder_held", "stepladder_begin", "stepladder_entry", "stepladder_part", "stepladder_done"];
 
 /// The schema that holds the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,6 +259,8 @@ mod tests {
     fn the_schema_is_quoted_everywhere() {
         let sql = create(&Schema::new("My Schema"), true);
         assert!(sql.starts_with("create schema if not exists \"My Schema\";"));
-        assert!(!sql.contains('@') && sql.contains("\"My Schema\".stepladder_ledger"));
+        assert!(
+            !sql.contains("@schema@") && !sql.contains("@lost@") && sql.contains("\"My Schema\".stepladder_ledger")
+        );
     }
 }

@@ -139,8 +139,8 @@ impl Held {
             };
         }
         let line = psql::command(program, &self.place.endpoint, &self.place.settings.root);
-        let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token) };
-        let mut make = |step: &Step| {
+        let mut make = |step: &Step, mark: &str| {
+            let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token), mark };
             let route = route(step, files.path(step));
             match (seed, step.mode.is_atomic()) {
                 (true, _) => frame.seed(step, &route),
@@ -239,29 +239,30 @@ impl Held {
 
     /// What the ledger says of a step whose end was not heard.
     fn fate(&mut self, step: &Step, talked: &psql::Session) -> Fate {
-        if self.is_still_running(talked.xid).unwrap_or(true) {
+        let Ok(status) = self.transaction(talked.xid) else { return Fate::Unknown };
+        if status.as_deref() == Some("in progress") {
             return Fate::Unknown;
         }
         let Ok(mut entries) = self.entries(std::slice::from_ref(step)) else { return Fate::Unknown };
+        // A transaction that was committed without our entry was committed by the script.
+        let ended = status.as_deref() == Some("committed") || verdict::has_ended_transaction(&talked.said);
         match entries.remove(&step.index) {
             Some((EntryEvent::Done, ..)) => Fate::Done,
             Some((_, _, parts)) => Fate::Begun(parts),
-            None if verdict::has_ended_transaction(&talked.said) => Fate::Ended,
+            None if ended => Fate::Ended,
             None => Fate::Nothing,
         }
     }
 
-    /// Whether the server still works at a transaction whose client has gone; it is given a moment to notice.
-    fn is_still_running(&mut self, xid: Option<u64>) -> Result<bool, Failure> {
-        let Some(xid) = xid.filter(|xid| *xid > 0) else { return Ok(false) };
+    /// What became of a step's transaction. The server is given a moment to notice that its client has gone.
+    fn transaction(&mut self, xid: Option<u64>) -> Result<Option<String>, Failure> {
+        let Some(xid) = xid.filter(|xid| *xid > 0) else { return Ok(None) };
         let until = Instant::now() + Duration::from_secs(5);
         loop {
             let rows = self.session.read(&format!("select txid_status({xid})"))?;
-            if rows.first().and_then(|r| r.get(0)) != Some("in progress") {
-                return Ok(false);
-            }
-            if Instant::now() > until {
-                return Ok(true);
+            let status = rows.first().and_then(|r| r.get(0)).map(str::to_owned);
+            if status.as_deref() != Some("in progress") || Instant::now() > until {
+                return Ok(status);
             }
             std::thread::sleep(Duration::from_millis(50));
         }

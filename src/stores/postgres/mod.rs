@@ -226,7 +226,7 @@ impl Store for Postgres {
 
     fn preview(&self, steps: &[Step], _run: &str) -> Result<Preview, Failure> {
         let line = psql::command(self.place.program()?, &self.place.endpoint, &self.place.settings.root);
-        let frame = Frame { schema: &self.place.schema, token: None };
+        let frame = Frame { schema: &self.place.schema, token: None, mark: "" };
         let lines = steps.iter().map(|step| {
             let route = route(step, &step.path);
             let feed = match step.mode.is_atomic() {

@@ -68,7 +68,7 @@ pub fn talk(
     line: &CommandLine,
     steps: &[Step],
     context: &Context<'_>,
-    make: &mut dyn FnMut(&Step) -> Feed,
+    make: &mut dyn FnMut(&Step, &str) -> Feed,
 ) -> std::io::Result<Session> {
     let mut running = Running::start(line)?;
     let (output, stdin) = (listen(&mut running), feed_from(&mut running));
@@ -163,7 +163,7 @@ impl Talk<'_> {
         &mut self,
         running: &Running,
         output: &Receiver<Vec<String>>,
-        make: &mut dyn FnMut(&Step) -> Feed,
+        make: &mut dyn FnMut(&Step, &str) -> Feed,
     ) {
         let mut silent_since: Option<Instant> = None;
         loop {
@@ -211,7 +211,7 @@ impl Talk<'_> {
     }
 
     /// Feeds the next steps, as many as may be ahead; closes the input behind the last one.
-    fn feed(&mut self, make: &mut dyn FnMut(&Step) -> Feed) {
+    fn feed(&mut self, make: &mut dyn FnMut(&Step, &str) -> Feed) {
         loop {
             let Some(stdin) = &self.stdin else { return };
             let (fed, done) = (self.session.fed.len(), self.session.done);
@@ -227,7 +227,7 @@ impl Talk<'_> {
             if stopped || fed >= done + window {
                 return;
             }
-            let mut feed = make(&self.steps[fed]);
+            let mut feed = make(&self.steps[fed], self.mark.trim_end());
             let text = std::mem::take(&mut feed.text);
             let lines = feed.lines();
             if stdin.send(text).is_err() {

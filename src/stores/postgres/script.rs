@@ -9,6 +9,9 @@ use crate::stores::Step;
 /// never stands before `begin` or `done` in what is fed: an echoed or quoted line must not be taken for a marker.
 pub const MARK: &str = "stepladder_mark";
 
+/// The variable that holds the transaction in which a script began.
+const XID: &str = "stepladder_xid";
+
 /// What the lines around a script need to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
@@ -16,6 +19,8 @@ pub struct Frame<'a> {
     pub schema: &'a Schema,
     /// The fencing token; none in a dry run, which also leaves the markers out.
     pub token: Option<&'a str>,
+    /// The random word.
+    pub mark: &'a str,
 }
 
 /// How a script gets to psql.
@@ -111,26 +116,54 @@ impl Frame<'_> {
     fn begin(&self, step: &Step, parts_done: Option<u32>, parts_total: Option<u32>) -> String {
         let number = |n: Option<u32>| n.map_or_else(|| "null".to_owned(), |n| n.to_string());
         format!(
-            "{}({}, '{}', {}, {}, {}, {}, {}, {}, {})",
+            "{}({}, {}, {}, {})",
             self.schema.the("begin"),
             self.token(),
+            self.columns(step),
+            number(parts_done),
+            number(parts_total),
+        )
+    }
+
+    /// What an entry says of its step.
+    fn columns(&self, step: &Step) -> String {
+        format!(
+            "'{}', {}, {}, {}, {}, {}",
             step.direction.word(),
             version(Some(step.version)),
             literal(&step.label),
             literal(step.checksum.as_str()),
             step.index,
             down(step.down.as_ref(), self.token.is_none()),
-            number(parts_done),
-            number(parts_total),
         )
     }
 
-    /// A step whose script and entry are one transaction.
-    ///
-    /// The entry is written first, as `begun`: should the script end the transaction behind our back, that is what
-    /// becomes visible. At the end it becomes `done`, only in the transaction in which it was written and only
-    /// while the lease is ours; the row of the lease stays locked until the commit, so that a takeover waits for it.
+    /// A step whose script and entry are one transaction. At the end the row of the lease is locked until the
+    /// commit, so that a takeover waits for it, or else is seen by it.
     pub fn atomic(&self, step: &Step, route: &Route<'_>) -> Feed {
+        if step.shape.client_language.is_some() { self.watched(step, route) } else { self.plain(step, route) }
+    }
+
+    /// A script in which every statement has been seen: none of them ends the transaction. Its entry is written at
+    /// the end, and only in the transaction in which the script began.
+    fn plain(&self, step: &Step, route: &Route<'_>) -> Feed {
+        let mut feed = Feed::default();
+        feed.say("begin isolation level read committed read write \\;");
+        feed.say(&format!("select txid_current() as {XID} \\gset"));
+        self.echo(&mut feed, &format!("begin {} :{XID}", step.index));
+        self.body(&mut feed, step, route);
+        feed.say(RESET);
+        let entry = format!("{}({}, :{XID}, {})", self.schema.the("entry"), self.token(), self.columns(step));
+        feed.say(&format!("{} \\;", self.told("took", step.index, &entry)));
+        feed.say("commit;");
+        self.echo(&mut feed, &format!("done {}", step.index));
+        feed
+    }
+
+    /// A script with commands of psql's own, which can do anything unseen. Its entry is written first, as `begun`:
+    /// should the script end the transaction behind our back, that is what becomes visible. At the end it becomes
+    /// `done`, only in the transaction in which it was written.
+    fn watched(&self, step: &Step, route: &Route<'_>) -> Feed {
         let mut feed = Feed::default();
         feed.say("begin isolation level read committed read write \\;");
         feed.say(&format!("{};", self.told("begin", step.index, &self.begin(step, None, None))));
@@ -180,6 +213,11 @@ impl Frame<'_> {
     }
 
     fn body(&self, feed: &mut Feed, step: &Step, route: &Route<'_>) {
+        // What a script could say in our name, or may have set for itself, must not hold for the lines behind it.
+        let commands = step.shape.client_language.is_some();
+        if commands && self.token.is_some() {
+            feed.say(&format!("\\unset {MARK}"));
+        }
         match route {
             Route::Include(path) => feed.say(&format!("\\i {}", argument(path))),
             Route::Whole(text) => {
@@ -189,9 +227,11 @@ impl Frame<'_> {
             }
             Route::Parts(parts, _) => parts.iter().for_each(|part| self.part(feed, step, part)),
         }
-        if step.shape.client_language.is_some() {
-            // What a script may have set for itself must not hold for the lines behind it.
+        if commands {
             feed.say("\\o\n\\set AUTOCOMMIT on\n\\set ON_ERROR_STOP on\n\\set ON_ERROR_ROLLBACK off");
+        }
+        if commands && self.token.is_some() {
+            feed.say(&format!("\\set {MARK} {}", self.mark));
         }
     }
 

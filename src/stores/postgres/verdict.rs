@@ -4,6 +4,7 @@ use super::errors::{Rejection, rejection};
 use super::psql::Session;
 use super::script::Feed;
 use crate::domain::FailureKind;
+use crate::domain::sql::{self, Dialect, Mark};
 use crate::process::program::Ended;
 use crate::stores::{Kept, Step, StepFailure, StopReason};
 
@@ -39,6 +40,9 @@ pub fn has_ended_transaction(said: &str) -> bool {
     rejection(said).transaction_ended()
 }
 
+/// What our own tidying up behind a script says when a transaction is open there.
+const OPEN: &str = "DISCARD ALL cannot run inside a transaction block";
+
 /// The failure of a step.
 pub fn failure(step: &Step, talked: &Session, path: &str, fate: &Fate) -> StepFailure {
     let rejection = rejection(&talked.said);
@@ -47,8 +51,8 @@ pub fn failure(step: &Step, talked: &Session, path: &str, fate: &Fate) -> StepFa
     let mut failure = StepFailure {
         index: step.index,
         what: what(talked, &rejection),
-        line: rejection.user_line(&step.text, feed, *first, path),
-        message: message(talked, &rejection),
+        line: rejection.user_line(&step.text, feed, *first, path).or_else(|| quit(step, talked).map(|m| m.line)),
+        message: message(step, talked, &rejection, path),
         kept: match fate {
             Fate::Done => Kept::All,
             Fate::Begun(parts) => Kept::Half(*parts),
@@ -96,7 +100,14 @@ fn what(talked: &Session, rejection: &Rejection) -> String {
     }
 }
 
-fn message(talked: &Session, rejection: &Rejection) -> String {
+/// The command that ended the client in the middle of the script, if one did.
+fn quit(step: &Step, talked: &Session) -> Option<Mark> {
+    let quits = |mark: &Mark| mark.what.starts_with("\\q") && !mark.what.starts_with("\\qecho");
+    let marks = sql::scan(&step.text, Dialect::Postgres).meta_commands;
+    marks.into_iter().find(quits).filter(|_| talked.ended.is_none() && talked.finished.code == Some(0))
+}
+
+fn message(step: &Step, talked: &Session, rejection: &Rejection, path: &str) -> String {
     if rejection.lease_lost() {
         return "another run has the lease now, or it was released by force".to_owned();
     }
@@ -104,16 +115,25 @@ fn message(talked: &Session, rejection: &Rejection) -> String {
         return "a COMMIT or ROLLBACK was found where none can be: what came before it and after it are two halves"
             .to_owned();
     }
-    if rejection.message.contains("DISCARD ALL cannot run inside a transaction block") {
+    if rejection.message.contains(OPEN) {
         return "the script left a transaction open at its end".to_owned();
     }
-    match rejection.message.is_empty() {
-        true => talked.finished.stderr.trim().to_owned(),
-        false => rejection.message.clone(),
+    if let Some(mark) = quit(step, talked).filter(|_| rejection.message.is_empty()) {
+        return format!("`{}` at line {} ended psql, so what follows it was not run", mark.what, mark.line);
+    }
+    match (&rejection.file, rejection.line) {
+        // A file that the script includes: its name and line are all there is to find the place.
+        (Some(file), Some(line)) if file != path && file != "<stdin>" => {
+            format!("{file}:{line}: {}", rejection.message)
+        }
+        _ => rejection.message.clone(),
     }
 }
 
 fn own_hint(step: &Step, rejection: &Rejection) -> Option<String> {
+    if rejection.message.contains(OPEN) {
+        return Some("write `commit;` where its transaction is to end".to_owned());
+    }
     if rejection.transaction_ended() && step.mode.is_atomic() {
         return Some(
             "a script that ends transactions by itself, in a file that it includes or through \\gexec or \\c, needs \
