@@ -12,7 +12,7 @@ pub fn two_processes(fresh: &Fresh) {
     let project = fresh.project();
     project.notebook();
     project.run("up").expect(0);
-    let slow = [project.subject.sleep(4 * SECOND), project.subject.note("once")];
+    let slow = [project.subject.sleep(8 * SECOND), project.subject.note("once")];
     project.pair("002_slow", &slow, &[project.subject.comment("nothing")]);
     let first = project.spawn_holding("up");
     let pid = format!("pid {}", first.pid());

@@ -22,7 +22,7 @@ fn slow(project: &Project, time: Duration) {
 fn renewed(fresh: &Fresh) {
     for directive in ["", "no-transaction"] {
         let project = fresh.with("lease = \"1s\"");
-        slow(&project, 6 * SECOND);
+        slow(&project, 7 * SECOND);
         if !directive.is_empty() {
             let script = project.world.read(project.up_path("001_slow"));
             project.world.write(project.up_path("001_slow"), project.directive(directive) + "\n" + &script);
