@@ -14,7 +14,8 @@ pub fn no_way_in(fresh: &Fresh) {
     let ways = [project.subject.wrong_password(), project.subject.unreachable()];
     for (url, secret) in ways.into_iter().flatten() {
         project.world.set("STEPLADDER_MAIN_URL", &url);
-        for command in ["up", "status", "check", "doctor", "wait --timeout 1s", "up -v --json", "down --all --yes", "history"]
+        for command in
+            ["up", "status", "check", "doctor", "wait --timeout 1s", "up -v --json", "down --all --yes", "history"]
         {
             let began = Instant::now();
             let output = project.run(command);
