@@ -208,8 +208,8 @@ pub struct DownArgs {
     #[arg(long, value_name = "VERSION", value_parser = version, group = "target")]
     pub to: Option<Version>,
     /// Exactly this version
-    #[arg(long, value_name = "VERSION", value_parser = version, group = "target", hide = true)]
-    pub version: Option<Version>,
+    #[arg(long, value_name = "VERSION", value_parser = named, group = "target", hide = true)]
+    pub version: Option<Named>,
     /// Everything that this run applied
     #[arg(long, value_name = "ID", group = "target")]
     pub run: Option<String>,
@@ -392,6 +392,20 @@ pub struct ManArgs {
 
 fn time(text: &str) -> Result<Duration, String> {
     duration(text).ok_or_else(|| "expected a time such as 30s, 5m or 1h30m".to_owned())
+}
+
+/// A version with the name that was typed behind it, if one was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its number.
+    pub version: Version,
+    /// What stood behind the first underscore.
+    pub name: Option<String>,
+}
+
+fn named(text: &str) -> Result<Named, String> {
+    let name = text.split_once('_').map(|(_, name)| name.to_owned());
+    Ok(Named { version: version(text)?, name })
 }
 
 /// A version as people copy it: `7`, `007` or `007_split_names`.

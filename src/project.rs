@@ -9,10 +9,10 @@ use crate::discover;
 use crate::domain::ledger::fold;
 use crate::domain::plan_down::{DownTarget, plan_down};
 use crate::domain::plan_up::{UpRequest, plan_up, requirement_findings};
-use crate::domain::{Catalog, Failure, Finding, Plan, StoreState};
+use crate::domain::{Catalog, Failure, FailureKind, Finding, Plan, StoreState};
 use crate::execute::{self, Event, Records, Report, RunOptions};
 use crate::process::identity;
-use crate::stores::{Card, Ledger, Stop, Store};
+use crate::stores::{Card, Ledger, Owner, Stop, Store};
 
 /// Configuration and catalogs, read; nothing is connected yet.
 pub struct Project {
@@ -228,8 +228,17 @@ impl Project {
             // What is not wiped stays as it is: others may require it.
             records.extend(fleet.chosen.iter().map(|name| (name.clone(), BTreeMap::new())));
         }
-        let plan = planner(&records)?;
         let owner = identity::owner(&options.run);
+        let plan = match planner(&records) {
+            // The half may be a script that somebody runs just now: under the leases it is seen what it is.
+            Err(half) if half.kind == FailureKind::HalfApplied && fleet.is_at_work(&owner) => {
+                let names: Vec<String> = fleet.chosen.iter().cloned().collect();
+                return execute::run(&mut fleet.stores, &names, &owner, planner, options, listen);
+            }
+            // Or it ended between the look at the ledger and the look at the lease.
+            Err(half) if half.kind == FailureKind::HalfApplied && !options.wipe => planner(&fleet.look()?.1)?,
+            plan => plan?,
+        };
         if plan.is_empty() && !options.wipe {
             listen(&Event::Planned(plan.clone()));
             return Ok(Report {
@@ -266,6 +275,15 @@ pub fn empty_records(fleet: &Fleet) -> Records {
 }
 
 impl Fleet {
+    /// Whether somebody who seems to live holds the lease of a chosen store.
+    fn is_at_work(&mut self, here: &Owner) -> bool {
+        let chosen = self.chosen.clone();
+        let held = |(name, opened): (&String, &mut Opened)| {
+            chosen.contains(name) && matches!(opened.store.holder(), Ok(Some(holder)) if !holder.is_stale(here))
+        };
+        self.stores.iter_mut().any(held)
+    }
+
     /// Looks into the ledgers of all stores, side by side.
     ///
     /// # Errors

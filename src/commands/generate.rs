@@ -17,6 +17,9 @@ use crate::report::words::list;
 use crate::report::{Cell, Style, Table};
 use crate::stores::{KINDS, Kind};
 
+/// Bytes that a file's name may have on most file systems.
+const LONGEST: usize = 255;
+
 /// Where a pair goes.
 struct Target {
     store: String,
@@ -112,6 +115,13 @@ fn write_pair(
         let file = FileName { digits: digits.to_owned(), version, name: name.to_owned(), direction, extension };
         let path = config.shown(&target.folder.join(file.to_string()));
         files.push((path, templates::fill(&text, name, digits)));
+    }
+    let longest = files.iter().filter_map(|(path, _)| path.rsplit('/').next()).map(str::len).max().unwrap_or(0);
+    if longest > LONGEST {
+        return Err(Failure::usage(format!(
+            "the name makes a file name of {longest} bytes; at most {LONGEST} are possible"
+        ))
+        .hint("say it in fewer words"));
     }
     // Neither is written where one is there already.
     if let Some((there, _)) = files.iter().find(|(path, _)| config.root.join(path).exists()) {

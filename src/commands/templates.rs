@@ -14,6 +14,8 @@ macro_rules! files {
 
 /// Every file of `templates/`; a test fails when one is not listed.
 pub static FILES: &[File] = files![
+    "memory/default.down.mem",
+    "memory/default.up.mem",
     "postgres/backfill.down.sql",
     "postgres/backfill.up.sql",
     "postgres/column.down.sql",

@@ -83,9 +83,18 @@ fn headline(step: &Step, failure: &StepFailure) -> String {
         Direction::Down => format!("the down script of {}", step.full_name()),
     };
     match failure.line {
+        None if never_ran(failure) => {
+            let why = failure.message.lines().next().unwrap_or_default();
+            format!("{script} {}: {why}", failure.what)
+        }
         Some(line) if !failure.what.contains(" at ") => format!("{script} {} at line {line}", failure.what),
         _ => format!("{script} {}", failure.what),
     }
+}
+
+/// Something was missing that the script needed, so the first line of the message is not the client's.
+fn never_ran(failure: &StepFailure) -> bool {
+    failure.what == "could not be run"
 }
 
 /// The place, the line itself and the client's words, side by side.
@@ -100,9 +109,9 @@ fn snippet(step: &Step, failure: &StepFailure, root: &Path) -> String {
         lines.push(format!("  {line} | {}", shortened(&text)));
     }
     let blank = " ".repeat(gutter);
-    let said = failure.message.trim_end();
+    let said = failure.message.trim_end().lines().skip(usize::from(failure.line.is_none() && never_ran(failure)));
     let bar = if gutter == 0 { "  | ".to_owned() } else { format!("  {blank} | ") };
-    lines.extend(said.lines().map(|l| format!("{bar}{}", l.trim_end()).trim_end().to_owned()));
+    lines.extend(said.map(|l| format!("{bar}{}", l.trim_end()).trim_end().to_owned()));
     lines.join("\n")
 }
 
@@ -128,7 +137,7 @@ fn what_is_left(step: &Step, failure: &StepFailure, card: &Card) -> String {
         Direction::Down => "; it is still applied",
     };
     match failure.kept {
-        Kept::Nothing if step.mode.is_atomic() && failure.what != "could not be run" => {
+        Kept::Nothing if step.mode.is_atomic() && !never_ran(failure) => {
             format!("nothing of it was kept: the script ran in one transaction{still}")
         }
         Kept::Nothing => format!("nothing of it was kept{still}"),
@@ -200,7 +209,10 @@ fn advice(step: &Step, failure: &StepFailure, card: &Card) -> Vec<String> {
         Kept::Nothing | Kept::All if failure.kind == FailureKind::Interrupted => {
             vec![format!("{again} goes on from here")]
         }
-        Kept::Nothing if failure.kind == FailureKind::Failed => vec![format!("correct the script, then {again}")],
+        Kept::Nothing if failure.kind == FailureKind::Failed && !never_ran(failure) => {
+            vec![format!("correct the script, then {again}")]
+        }
+        Kept::Nothing => Vec::new(),
         Kept::Half(known) => {
             let mut advice = Vec::new();
             if card.journals && known.is_some() {

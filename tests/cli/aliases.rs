@@ -133,6 +133,32 @@ fn run_applies_and_rollback_version_takes_back_exactly_that_one() {
 }
 
 #[test]
+fn rollback_version_never_touches_a_store_that_means_something_else_by_it() {
+    let world = two_stores().pair("sqlite", "002_other");
+    world.ok("up");
+    assert_snapshot!(world.shows("rollback --version 2"), @r#"
+        [stderr]
+        error: version 2 is applied in postgres and sqlite and stands for something else in each
+        hint: name the store: `-s STORE`
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("rollback --version 002_nothing"), @r#"
+        [stderr]
+        error: no applied migration is 2_nothing
+        hint: `stepladder status` shows what is applied
+        [exit 2]
+        "#);
+    assert_snapshot!(world.shows("rollback --version 002_other"), @r#"
+        sqlite   002_other   reverted <ms>
+        1 reverted in 1 store · run <run> · <ms>
+        "#);
+    assert_snapshot!(world.shows("rollback --version 3"), @r#"
+        postgres   003_three   reverted <ms>
+        1 reverted in 1 store · run <run> · <ms>
+        "#);
+}
+
+#[test]
 fn reset_and_refresh_go_all_the_way() {
     let world = World::with_memory(&["001_one", "002_two"]);
     world.ok("up");

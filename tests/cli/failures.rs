@@ -126,6 +126,26 @@ fn a_program_that_fails_is_half_applied() {
 }
 
 #[test]
+fn an_interpreter_that_is_missing_is_said_and_nothing_is_begun() {
+    let world = World::with_memory(&[])
+        .file("migrations/memory/001_p.up.py", "print(1)\n")
+        .file("migrations/memory/001_p.down.py", "print(1)\n")
+        .variable("PATH", "/nowhere");
+    assert_snapshot!(world.shows("up"), @r#"
+        [stderr]
+        error: memory/001_p could not be run: `python3` was not found, and migrations/memory/001_p.up.py needs it
+          migrations/memory/001_p.up.py
+          nothing of it was kept
+        [exit 6]
+        "#);
+    assert_snapshot!(world.shows("check"), @r#"
+        memory/001_p   pending
+        1 finding in 1 store; `stepladder status` shows more
+        [exit 3]
+        "#);
+}
+
+#[test]
 fn warnings_of_pending_files_are_said_and_the_run_goes_on() {
     let world = World::with_memory(&["001_a"])
         .file("migrations/memory/002_b.up.mem", "set b 1\n")

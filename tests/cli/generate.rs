@@ -78,6 +78,16 @@ fn unknown_stores_and_templates_are_named() {
 }
 
 #[test]
+fn names_that_no_file_can_have_are_refused_before_anything_is_written() {
+    let world = World::with_memory(&["001_a"]);
+    let before = world.snapshot();
+    let said = world.run(&format!("generate memory {}", "x".repeat(244)));
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.starts_with("error: the name makes a file name of 257 bytes"), "{}", said.stderr);
+    assert_eq!(world.snapshot(), before);
+}
+
+#[test]
 fn what_it_writes_goes_up_and_down() {
     let world = World::new().variable("MEMORY_URL", "memory:data.json");
     world.ok("generate memory first");

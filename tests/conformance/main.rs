@@ -23,7 +23,7 @@ use crate::subject::{Selected, Source};
 fn main() {
     let mut arguments = Arguments::from_args();
     // Most of a trial is waiting: for leases, deadlines and clients.
-    arguments.test_threads.get_or_insert(6);
+    arguments.test_threads.get_or_insert(4);
     let report = Arc::new(Report::new(&arguments));
     let trials = subjects::SOURCES.iter().flat_map(|source| trials(source, &report)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -16,7 +16,7 @@ thing as (
       case relnamespace when (select oid from space where name = @schema@) then relname end,
       case when reltuples >= 0 then reltuples::bigint else pg_catalog.pg_stat_get_live_tuples(c.oid) end
     from pg_catalog.pg_class c
-    where relnamespace in (select oid from space) and relkind in ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+    where relnamespace in (select oid from space) and relkind in ('r', 'p', 'v', 'm', 'S', 'f')
       and not relispartition and c.oid not in (@aggregates@)
   union all
   select 5, 'pg_catalog.pg_proc'::regclass, oid, case pronamespace when (select oid from space where name = @schema@) then proname end, null
@@ -24,7 +24,9 @@ thing as (
   union all
   select 6, 'pg_catalog.pg_type'::regclass, t.oid, null, null
     from pg_catalog.pg_type t
-    where typnamespace in (select oid from space) and typtype in ('b', 'd', 'e', 'r') and typelem = 0
+    where typnamespace in (select oid from space) and typelem = 0
+      and (typtype in ('b', 'd', 'e', 'r')
+        or exists (select from pg_catalog.pg_class c where c.oid = t.typrelid and c.relkind = 'c'))
   union all
   select 7, 'pg_catalog.pg_operator'::regclass, oid, null, null from pg_catalog.pg_operator where oprnamespace in (select oid from space)
   union all
@@ -57,7 +59,7 @@ thing as (
 select o.type, o.identity, t.rows,
   case when o.schema = 'public' and o.name is not null then pg_catalog.quote_ident(o.name) else o.identity end
 from thing t, lateral pg_catalog.pg_identify_object(t.class, t.object, 0) o
-where t.ours is distinct from all (array[@ours@])
+where coalesce(t.ours, '') <> all (array[@ours@])
   and not exists (
     select from pg_catalog.pg_depend d
     where d.classid = t.class and d.objid = t.object and d.objsubid = 0 and d.deptype in ('e', 'i', 'a')

@@ -86,14 +86,14 @@ pub(super) const APPEND: &str = concat!(
     "where exists (select 1 from main.stepladder_lease where id = 1 and token = :token)"
 );
 
-/// Turns the `begun` entry of this very transaction into `done`, while the lease is ours.
+/// Turns the `begun` entry of this very transaction into `done`. The transaction has renewed the lease before, so it is
+/// ours.
 pub(super) const FINISH: &str = concat!(
     "update main.stepladder_ledger set event = 'done', duration_ms = max(0, ",
     now!(),
     " - at_ms), at_ms = ",
     now!(),
-    " where seq = :seq and event = 'begun' ",
-    "and exists (select 1 from main.stepladder_lease where id = 1 and token = :token)"
+    " where seq = :seq and event = 'begun' returning duration_ms"
 );
 
 /// Notes how many parts of a begun script are done, while the lease is ours.

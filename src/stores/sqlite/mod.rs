@@ -5,6 +5,7 @@ mod busy;
 mod connect;
 mod errors;
 mod gate;
+mod job;
 mod lease;
 mod ledger;
 mod locked;

@@ -1,27 +1,25 @@
 //! Runs a script that is no single transaction: statement by statement, with a journal of how many are done.
 
-use std::ops::Range;
-
 use rusqlite::{Connection, named_params};
 
 use super::connect::Session;
 use super::errors;
 use super::gate::Guard;
+use super::job::{Job, entry};
 use super::lease;
 use super::ledger::{JOURNAL, Line, Trouble};
 use super::locked::{SqliteLocked, lease_lost};
 use super::script::{Cursor, Rejected, Said, Script};
-use super::steps::{Job, entry};
-use super::watch::Watch;
+use crate::domain::sql::{Dialect, Statement, is_session_setting};
 use crate::domain::{EntryEvent, Failure};
-use crate::stores::{Context, Kept, Owner, Step, StepEvent, StepFailure};
+use crate::stores::{Kept, Owner, StepEvent, StepFailure};
 
 /// A script's progress.
 struct Progress<'a> {
     session: &'a Session,
     owner: &'a Owner,
     job: &'a Job<'a>,
-    parts: Vec<Range<usize>>,
+    parts: Vec<Statement<'a>>,
     /// The `begun` entry; none for a seed script.
     seq: Option<i64>,
     /// Parts done, as the ledger knows.
@@ -31,59 +29,48 @@ struct Progress<'a> {
 }
 
 /// Runs one step in a connection of its own, so that nothing the script sets lives longer than the step.
-pub(super) fn run(
-    locked: &mut SqliteLocked,
-    step: &Step,
-    context: &Context<'_>,
-    watch: &Watch,
-) -> Result<i64, StepFailure> {
-    let job = Job { step, context, watch };
-    job.refuse_shell_language()?;
-    let script = Script::new(&step.text).map_err(|r| job.rejected(r, Kept::Nothing))?;
-    locked.session = None;
-    let session = locked.target.work(false).map_err(|f| job.before(f))?;
-    let owner = locked.owner.clone();
-    let parts = script.statements();
-    let mut begun = entry(step, EntryEvent::Begun);
-    begun.parts_done = Some(step.resume_from);
+pub(super) fn run(locked: &mut SqliteLocked, job: &Job<'_>) -> Result<i64, StepFailure> {
+    let (script, session) = prepare(locked, job)?;
+    let mut begun = entry(job.step, EntryEvent::Begun);
+    let parts = job.parts();
+    begun.parts_done = Some(job.step.resume_from);
     begun.parts_total = Some(count(parts.len()));
-    let seq = Line { owner: &owner, entry: &begun }
+    let seq = Line { owner: &locked.owner, entry: &begun }
         .append(&session.connection)
         .map_err(|e| job.sqlite(locked, &e))?
         .ok_or_else(|| job.before(lease_lost()))?;
-    let mut progress = Progress {
-        session: &session,
-        owner: &owner,
-        job: &job,
-        parts,
-        seq: Some(seq),
-        done: step.resume_from,
-        wrote: step.resume_from > 0,
-    };
+    let mut progress = Progress::new(&session, &locked.owner, job, parts, Some(seq));
     progress.carry_out(&script)?;
     progress.end(locked, seq)
 }
 
 /// Runs a seed script in parts.
-pub(super) fn seed(
-    locked: &mut SqliteLocked,
-    step: &Step,
-    context: &Context<'_>,
-    watch: &Watch,
-) -> Result<(), StepFailure> {
-    let job = Job { step, context, watch };
-    job.refuse_shell_language()?;
-    let script = Script::new(&step.text).map_err(|r| job.rejected(r, Kept::Nothing))?;
-    locked.session = None;
-    let session = locked.target.work(false).map_err(|f| job.before(f))?;
-    let owner = locked.owner.clone();
-    let parts = script.statements();
-    let mut progress =
-        Progress { session: &session, owner: &owner, job: &job, parts, seq: None, done: 0, wrote: false };
-    progress.carry_out(&script)
+pub(super) fn seed(locked: &mut SqliteLocked, job: &Job<'_>) -> Result<(), StepFailure> {
+    let (script, session) = prepare(locked, job)?;
+    Progress::new(&session, &locked.owner, job, job.parts(), None).carry_out(&script)
 }
 
-impl Progress<'_> {
+fn prepare(locked: &mut SqliteLocked, job: &Job<'_>) -> Result<(Script, Session), StepFailure> {
+    job.refuse_shell_language()?;
+    let script = Script::new(&job.step.text).map_err(|r| job.rejected(r, Kept::Nothing))?;
+    // Some of what such scripts do needs the database for itself.
+    locked.session = None;
+    let session = locked.target.work(false).map_err(|f| job.before(f))?;
+    Ok((script, session))
+}
+
+impl<'a> Progress<'a> {
+    fn new(
+        session: &'a Session,
+        owner: &'a Owner,
+        job: &'a Job<'a>,
+        parts: Vec<Statement<'a>>,
+        seq: Option<i64>,
+    ) -> Self {
+        let done = job.step.resume_from;
+        Self { session, owner, job, parts, seq, done, wrote: done > 0 }
+    }
+
     fn connection(&self) -> &Connection {
         &self.session.connection
     }
@@ -144,13 +131,13 @@ impl Progress<'_> {
     /// What an earlier try had set in its session is set again; gives back where to go on.
     fn replay_settings(&self, script: &Script) -> Result<usize, Rejected> {
         let skipped = &self.parts[..self.parts.len().min(self.job.step.resume_from as usize)];
-        for part in skipped.iter().filter(|p| is_setting(&self.job.step.text[(*p).clone()])) {
+        for part in skipped.iter().filter(|p| is_session_setting(p, Dialect::Sqlite)) {
             let mut cursor = Cursor::new(&self.session.connection, script, part.start);
             if let Some(statement) = cursor.next()? {
                 cursor.carry_out(statement, &mut Said::default())?;
             }
         }
-        Ok(self.job.resume_at(script))
+        Ok(self.job.resume_at())
     }
 
     fn journal(&self, done: u32) -> Result<(), Failure> {
@@ -223,12 +210,6 @@ impl From<Rejected> for Stopped {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(rejected)
     }
-}
-
-/// Whether a statement sets something that lasts as long as the connection.
-fn is_setting(statement: &str) -> bool {
-    let word: String = statement.chars().take_while(char::is_ascii_alphabetic).collect();
-    ["pragma", "attach"].iter().any(|w| word.eq_ignore_ascii_case(w))
 }
 
 fn count(parts: usize) -> u32 {

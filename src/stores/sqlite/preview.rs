@@ -3,9 +3,9 @@
 use rusqlite::Connection;
 
 use super::connect::Target;
+use super::job::entry;
 use super::lease::RENEW;
 use super::ledger::{APPEND, CREATE, FINISH, Line};
-use super::steps::entry;
 use crate::domain::EntryEvent;
 use crate::process::identity;
 use crate::stores::{NewEntry, Owner, Preview, Step};
@@ -28,8 +28,8 @@ fn lines(blank: &Connection, owner: &Owner, step: &Step) -> rusqlite::Result<Vec
     };
     Ok(match step.mode.is_atomic() {
         true => {
-            let finish = filled(blank, FINISH, &[(":token", &owner.token)])?;
-            vec!["begin immediate;".to_owned(), begun, read, finish, renew, "commit;".to_owned()]
+            let finish = filled(blank, FINISH, &[])?;
+            vec!["begin immediate;".to_owned(), begun, read, renew, finish, "commit;".to_owned()]
         }
         false => {
             let done = append(blank, owner, &entry(step, EntryEvent::Done))?;

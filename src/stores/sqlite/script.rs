@@ -5,7 +5,6 @@
 //! makes long scripts quadratic.
 
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::ops::Range;
 use std::ptr;
 
 use rusqlite::{Connection, ffi};
@@ -45,38 +44,6 @@ impl Script {
     pub fn line(&self, at: usize) -> usize {
         line_at(self.bytes(), at)
     }
-
-    /// Where the statements are, without running any.
-    pub fn statements(&self) -> Vec<Range<usize>> {
-        let mut found = Vec::new();
-        let mut at = skip_blank(self.bytes(), 0);
-        while at < self.bytes().len() {
-            let end = self.statement_end(at);
-            found.push(at..end);
-            at = skip_blank(self.bytes(), end);
-        }
-        found
-    }
-
-    /// The end of the statement that begins at `start`: the first semicolon with which SQLite finds it complete. That
-    /// a trigger holds statements of its own is SQLite's knowledge.
-    fn statement_end(&self, start: usize) -> usize {
-        let bytes = self.bytes();
-        let mut piece = Vec::new();
-        let mut from = start;
-        while let Some(end) = next_semicolon(bytes, from) {
-            piece.extend_from_slice(&bytes[from..end]);
-            piece.push(0);
-            // SAFETY: the text ends in a zero byte.
-            let complete = unsafe { ffi::sqlite3_complete(piece.as_ptr().cast::<c_char>()) };
-            if complete != 0 {
-                return end;
-            }
-            piece.pop();
-            from = end;
-        }
-        bytes.len()
-    }
 }
 
 /// 1-based.
@@ -86,41 +53,20 @@ fn line_at(bytes: &[u8], at: usize) -> usize {
 
 /// The first byte from `at` on that is neither white space, nor in a comment, nor an empty statement's semicolon.
 fn skip_blank(bytes: &[u8], mut at: usize) -> usize {
+    let behind = |from: usize, what: &[u8]| {
+        let found = bytes[from..].windows(what.len()).position(|w| w == what);
+        found.map_or(bytes.len(), |p| from + p + what.len())
+    };
     while at < bytes.len() {
         at = match &bytes[at..] {
-            [b'-', b'-', ..] | [b'/', b'*', ..] => skip_token(bytes, at),
+            [b'-', b'-', ..] => behind(at + 2, b"\n"),
+            [b'/', b'*', ..] => behind(at + 2, b"*/"),
             [b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b';', ..] => at + 1,
             [0xef, 0xbb, 0xbf, ..] => at + 3,
             _ => return at,
         };
     }
     bytes.len()
-}
-
-/// Just behind the next semicolon that is in no string, name or comment.
-fn next_semicolon(bytes: &[u8], mut at: usize) -> Option<usize> {
-    while at < bytes.len() {
-        if bytes[at] == b';' {
-            return Some(at + 1);
-        }
-        at = skip_token(bytes, at);
-    }
-    None
-}
-
-/// Behind the string, quoted name, comment or single byte at `at`.
-fn skip_token(bytes: &[u8], at: usize) -> usize {
-    let end_after = |from: usize, what: &[u8]| {
-        let found = bytes.get(from..).and_then(|rest| rest.windows(what.len()).position(|w| w == what));
-        found.map_or(bytes.len(), |p| from + p + what.len())
-    };
-    match &bytes[at..] {
-        [quote @ (b'\'' | b'"' | b'`'), ..] => end_after(at + 1, &[*quote]),
-        [b'[', ..] => end_after(at + 1, b"]"),
-        [b'-', b'-', ..] => end_after(at + 2, b"\n"),
-        [b'/', b'*', ..] => end_after(at + 2, b"*/"),
-        _ => at + 1,
-    }
 }
 
 /// Goes through a script on one connection.
@@ -186,7 +132,7 @@ impl<'a> Cursor<'a> {
         Rejected { code, message, line: self.script.line(self.at + inside) }
     }
 
-    /// The end of a statement, carried out to its last row.
+    /// Carries a statement out, to its last row.
     pub fn carry_out(&self, mut statement: Prepared, said: &mut Said) -> Result<(), Rejected> {
         statement.step_through(said).map_err(|(code, message)| {
             let line = self.script.line(statement.start);
@@ -275,21 +221,7 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pieces(text: &str) -> Vec<String> {
-        let script = Script::new(text).unwrap();
-        script.statements().into_iter().map(|r| text[r].to_owned()).collect()
-    }
-
-    #[test]
-    fn statements_end_where_sqlite_says() {
-        assert_eq!(pieces("a; -- x;\n b ';' \"x;\" [;] `;` /* ; */;; c"), ["a;", "b ';' \"x;\" [;] `;` /* ; */;", "c"]);
-        let trigger =
-            "create trigger t after insert on a begin\n  update a set b = 1; select case when 1 then 2 end;\nend;";
-        assert_eq!(pieces(&format!("{trigger} select 1")), [trigger, "select 1"]);
-        assert!(pieces("-- nothing\n/* at */ ;;").is_empty());
-        assert_eq!(pieces("select 'it''s; fine';"), ["select 'it''s; fine';"]);
-    }
+    use crate::domain::sql::{Dialect, scan};
 
     #[test]
     fn what_sqlite_prepares_and_what_is_counted_agree() {
@@ -303,7 +235,7 @@ mod tests {
             cursor.carry_out(statement, &mut Said::default()).unwrap();
             ends.push(cursor.at);
         }
-        assert_eq!(ends, script.statements().iter().map(|r| r.end).collect::<Vec<_>>());
+        assert_eq!(ends, scan(text, Dialect::Sqlite).statements.iter().map(|s| s.end).collect::<Vec<_>>());
     }
 
     fn reject(text: &str) -> Rejected {

@@ -12,7 +12,7 @@ pub fn two_processes(fresh: &Fresh) {
     let project = fresh.project();
     project.notebook();
     project.run("up").expect(0);
-    let slow = [project.subject.sleep(4 * SECOND), project.subject.note("once")];
+    let slow = [project.subject.sleep(8 * SECOND), project.subject.note("once")];
     project.pair("002_slow", &slow, &[project.subject.comment("nothing")]);
     let first = project.spawn_holding("up");
     let pid = format!("pid {}", first.pid());
@@ -95,7 +95,7 @@ fn assert_lost(project: &Project, running: crate::common::Running) {
 fn stolen_in_a_transaction(project: &Project, steal: Steal) {
     project.notebook();
     project.run("up").expect(0);
-    let script = [project.subject.note("lost"), project.subject.sleep(3 * SECOND)];
+    let script = [project.subject.note("lost"), project.subject.sleep(8 * SECOND)];
     project.pair("002_slow", &script, &[project.subject.comment("nothing")]);
     project.noting("003_next", "next");
     let running = project.spawn_holding("up");
@@ -113,7 +113,7 @@ fn stolen_between_parts(fresh: &Fresh, steal: Steal) {
     project.notebook();
     project.run("up").expect(0);
     let subject = &project.subject;
-    let script = [project.directive("no-transaction"), subject.note("a"), subject.sleep(3 * SECOND), subject.note("b")];
+    let script = [project.directive("no-transaction"), subject.note("a"), subject.sleep(8 * SECOND), subject.note("b")];
     project.pair("002_slow", &script, &[subject.comment("nothing")]);
     project.noting("003_next", "next");
     let running = project.spawn_holding("up");
@@ -133,7 +133,7 @@ fn stolen_from_a_program(fresh: &Fresh) {
     let project = fresh.project();
     project.notebook();
     project.run("up").expect(0);
-    project.world.write("migrations/main/002_slow.up.sh", "sleep 3\n");
+    project.world.write("migrations/main/002_slow.up.sh", "sleep 6\n");
     project.world.write("migrations/main/002_slow.down.sh", "true\n");
     project.noting("003_next", "next");
     let running = project.spawn_holding("up");

@@ -87,8 +87,8 @@ impl Address {
     }
 }
 
-/// The ledger's own relations.
-const OURS: &str = "('stepladder_ledger', 'stepladder_lease', 'stepladder_meta', 'stepladder_applied')";
+/// The ledger's own tables and functions.
+const OURS: &str = "^stepladder_(?!litter)";
 
 impl Postgres {
     fn make(kind: &'static str, way_in: &str, direct: &str) -> Box<dyn Subject> {
@@ -211,10 +211,11 @@ impl Subject for Postgres {
              ours as (select oid from pg_namespace
                where nspname !~ '^(pg_|information_schema|_timescaledb|timescaledb|toolkit_)')
              select relname from pg_class c where relnamespace in (select oid from ours)
-               and relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c') and relname not in {OURS}
-               and relname not in ('notes', 'shelf', 'notes_n_seq', 'stepladder_ledger_seq_seq')
+               and relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c') and relname !~ '{OURS}'
+               and relname not in ('notes', 'shelf', 'notes_n_seq')
                and (c.oid not in (select objid from ext where classid = 'pg_class'::regclass))
              union all select proname || '()' from pg_proc where pronamespace in (select oid from ours)
+               and proname !~ '{OURS}'
                and oid not in (select objid from ext where classid = 'pg_proc'::regclass)
              union all select typname from pg_type where typnamespace in (select oid from ours) and typtype in ('e', 'd', 'r')
                and oid not in (select objid from ext where classid = 'pg_type'::regclass)

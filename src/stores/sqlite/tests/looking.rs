@@ -120,7 +120,7 @@ fn a_dry_run_shows_the_statements_of_a_run() {
     assert!(atomic[1].starts_with("insert into main.stepladder_ledger ("), "{}", atomic[1]);
     assert!(atomic[1].contains("'begun', 'up', '14', '014_step'") && atomic[1].contains("x'...'"), "{}", atomic[1]);
     assert_eq!(atomic[2], ".read migrations/sqlite/014_step.up.sql");
-    assert!(atomic[3].contains("set event = 'done'") && atomic[4].contains("'***'"));
+    assert!(atomic[3].contains("'***'") && atomic[4].contains("set event = 'done'"));
     assert_eq!(atomic[5], "commit;");
     assert!(preview.steps[1][1].ends_with("(each statement by itself)"));
 }

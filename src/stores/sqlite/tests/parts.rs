@@ -119,12 +119,14 @@ fn a_connection_that_locks_exclusively_does_not_lock_us_out() {
 fn shell_commands_are_refused_before_anything_runs() {
     let world = World::new();
     let mut locked = world.lock();
-    let mut with_dot = in_parts(1, "create table a(b);\n.read other.sql\n");
-    with_dot.shape.client_language = Some(crate::domain::sql::Mark { line: 2, what: ".read".to_owned() });
-    let failure = run(locked.as_mut(), &[with_dot]).failure();
-    assert_eq!((failure.line, failure.kept), (Some(2), Kept::Nothing));
-    assert!(failure.message.contains("`.read` is a command of the sqlite3 shell"), "{}", failure.message);
+    let text = "create table a(b);\n.read other.sql\n";
+    for attempt in [step(1, text), in_parts(1, text)] {
+        let failure = run(locked.as_mut(), &[attempt]).failure();
+        assert_eq!((failure.line, failure.kept), (Some(2), Kept::Nothing));
+        assert_eq!(failure.message, "`.read other.sql` is a command of the sqlite3 shell, not SQL");
+    }
     assert!(world.ledger().entries.is_empty());
-    let failure = run(locked.as_mut(), &[step(1, "create table a(b);\n.quit\n")]).failure();
+    let unseen = Step { shape: Default::default(), ..step(1, text) };
+    let failure = run(locked.as_mut(), &[unseen]).failure();
     assert!(failure.hints[0].contains("sqlite3 shell"), "{failure:?}");
 }
