@@ -86,7 +86,7 @@ impl Rejection {
     pub fn user_line(&self, text: &str, feed: &Feed, first: usize, path: &str) -> Option<usize> {
         let line = self.line?;
         let named = match self.file.as_deref()? {
-            "<stdin>" => feed.place(line.checked_sub(first)? + 1)?.0,
+            "<stdin>" => feed.place(line.checked_sub(first)? + 1)?,
             file if file == path || file.strip_prefix("./") == Some(path) => line,
             _ => return None,
         };

@@ -65,7 +65,6 @@ struct Span {
     fed: usize,
     user: usize,
     count: usize,
-    part: u32,
 }
 
 impl Feed {
@@ -74,10 +73,10 @@ impl Feed {
         self.lines
     }
 
-    /// The line of the user's file that stands in this line of the feed, and its part.
-    pub fn place(&self, line: usize) -> Option<(usize, u32)> {
+    /// The line of the user's file that stands in this line of the feed.
+    pub fn place(&self, line: usize) -> Option<usize> {
         let span = self.spans.iter().find(|s| (s.fed..s.fed + s.count).contains(&line))?;
-        Some((span.user + line - span.fed, span.part))
+        Some(span.user + line - span.fed)
     }
 
     fn say(&mut self, line: &str) {
@@ -86,10 +85,10 @@ impl Feed {
         self.lines += 1 + line.matches('\n').count();
     }
 
-    fn script(&mut self, text: &str, user: usize, part: u32) {
+    fn script(&mut self, text: &str, user: usize) {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let count = 1 + text.matches('\n').count();
-        self.spans.push(Span { fed: self.lines + 1, user, count, part });
+        self.spans.push(Span { fed: self.lines + 1, user, count });
         self.say(text);
     }
 }
@@ -249,7 +248,7 @@ impl Frame<'_> {
         match route {
             Route::Include(path) => feed.say(&format!("\\i {}", argument(path))),
             Route::Whole(text) => {
-                feed.script(text, 1, 0);
+                feed.script(text, 1);
                 // Ends a last statement without a terminator; behind one it is no statement at all.
                 feed.say(";");
             }
@@ -264,7 +263,7 @@ impl Frame<'_> {
     }
 
     fn part(&self, feed: &mut Feed, step: &Step, part: &Part<'_>) {
-        feed.script(part.text, part.line, part.number);
+        feed.script(part.text, part.line);
         if part.open {
             feed.say(";");
         }
@@ -290,6 +289,9 @@ discard temp \\;";
 
 /// How a script has to get to psql; `path` is what psql would read it from.
 pub fn route<'a>(step: &'a Step, path: &str) -> Route<'a> {
+    if is_plain(step) {
+        return Route::Include(path.to_owned());
+    }
     let scan = sql::scan(&step.text, Dialect::Postgres);
     if scan.meta_commands.iter().any(|m| m.what.starts_with("\\q") && !m.what.starts_with("\\qecho")) {
         return Route::Whole(&step.text);
@@ -336,4 +338,135 @@ fn argument(text: &str) -> String {
     }
     out.push('\'');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::mode::Reason;
+    use crate::domain::{Checksum, Direction, Mode, Version};
+    use crate::stores::StoredScript;
+
+    fn step(text: &str, mode: Mode) -> Step {
+        Step {
+            index: 3,
+            store: "postgres".to_owned(),
+            version: Version::new(14),
+            label: "014_it's".to_owned(),
+            direction: Direction::Up,
+            path: "m/014_it's.up.sql".to_owned(),
+            file: None,
+            text: text.into(),
+            extension: "sql".to_owned(),
+            shape: sql::shape(text, Dialect::Postgres),
+            mode,
+            checksum: Checksum::recorded("sha256:up"),
+            down: None,
+            timeout: None,
+            resume_from: 0,
+        }
+    }
+
+    fn two_phase(text: &str) -> Step {
+        step(text, Mode::TwoPhase(Reason::Directive(1)))
+    }
+
+    fn lines(feed: &Feed) -> Vec<&str> {
+        feed.text.lines().collect()
+    }
+
+    const REAL: Option<&str> = Some("token");
+
+    fn frame<'a>(schema: &'a Schema, token: Option<&'a str>) -> Frame<'a> {
+        Frame { schema, token, mark: "random" }
+    }
+
+    #[test]
+    fn a_plain_script_and_its_entry_are_one_transaction() {
+        let schema = Schema::new("public");
+        let mut step = step("create table t (id int);\n", Mode::Atomic);
+        step.down = Some(StoredScript {
+            extension: "sql".to_owned(),
+            text: "drop table t;\n".into(),
+            checksum: Checksum::recorded("sha256:down"),
+        });
+        let feed = frame(&schema, None).atomic(&step, &route(&step, &step.path), Chain::default());
+        let expected = "begin isolation level read committed read write \\;
+select txid_current() as stepladder_xid \\gset
+\\i 'm/014_it''s.up.sql'
+set constraints all immediate \\;
+reset session authorization \\;
+reset role \\;
+reset all \\;
+close all \\;
+deallocate all \\;
+unlisten * \\;
+discard temp \\;
+select public.stepladder_entry('...', :stepladder_xid, 'up', 14::numeric, '014_it''s', 'sha256:up', 3, \
+                        'sha256:down', 'sql', '<14 bytes>') \\;
+commit;
+";
+        assert_eq!(feed.text, expected);
+    }
+
+    #[test]
+    fn a_run_adds_markers_and_joins_neighbours() {
+        let schema = Schema::new("public");
+        let step = step("select 1;\n", Mode::Atomic);
+        let chain = Chain { before: true, after: true };
+        let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql"), chain);
+        let fed = lines(&feed);
+        assert_eq!(fed[..2], ["\\echo :stepladder_mark begin 3 :stepladder_xid", "\\i 'm/1.sql'"]);
+        assert!(fed[10].starts_with("select :'stepladder_mark' || ' took 3 ' || public.stepladder_entry('token', "));
+        let last = [
+            "commit \\;",
+            "begin isolation level read committed read write \\;",
+            "select txid_current() as stepladder_xid \\gset",
+            "\\echo :stepladder_mark done 3",
+        ];
+        assert_eq!(fed[11..], last);
+        assert_eq!(feed.lines(), fed.len());
+    }
+
+    #[test]
+    fn a_script_with_commands_is_watched_and_cannot_speak_for_us() {
+        let schema = Schema::new("public");
+        let step = step("\\set x 1\nselect :x;\n", Mode::Atomic);
+        let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql"), Chain::default());
+        let fed = lines(&feed);
+        assert!(fed[1].contains("public.stepladder_begin('token', 'up', "));
+        assert_eq!(fed[2..4], ["\\unset stepladder_mark", "\\i 'm/1.sql'"]);
+        assert!(fed.contains(&"\\set ON_ERROR_STOP on") && fed.contains(&"\\set stepladder_mark random"));
+        assert!(feed.text.contains("public.stepladder_done('token', 3, false)"));
+    }
+
+    #[test]
+    fn quitting_is_noticed_since_the_text_is_the_clients_own_input() {
+        let step = step("select 1;\n\\q\n", Mode::Atomic);
+        assert_eq!(route(&step, "m/1.sql"), Route::Whole("select 1;\n\\q\n"));
+    }
+
+    #[test]
+    fn statements_outside_a_transaction_are_journalled_one_by_one() {
+        let schema = Schema::new("My schema");
+        let mut step = two_phase("-- x\nset a = 1;\nbegin;\nselect 2;\ncommit;\n\nselect\n 3");
+        let feed = frame(&schema, REAL).two_phase(&step, &route(&step, "m/1.sql"));
+        let parts: Vec<&str> = lines(&feed).into_iter().filter(|l| l.contains("stepladder_part(")).collect();
+        let part = |n: u32| format!("select \"My schema\".stepladder_part('token', 3, {n});");
+        assert_eq!(parts, [part(1), part(4), part(5)]);
+        let at = lines(&feed).iter().position(|l| *l == " 3").unwrap();
+        assert_eq!(feed.place(at + 1), Some(8));
+        assert_eq!(lines(&feed)[at + 1], ";");
+
+        step.resume_from = 4;
+        let feed = frame(&schema, REAL).two_phase(&step, &route(&step, "m/1.sql"));
+        assert!(feed.text.contains("set a = 1;") && !feed.text.contains("select 2;") && feed.text.contains(", 4, 5)"));
+    }
+
+    #[test]
+    fn a_script_that_changes_its_role_runs_whole() {
+        let step = two_phase("set role a;\nselect 1;\n");
+        assert_eq!(route(&step, "~m\\'.sql"), Route::Include("~m\\'.sql".to_owned()));
+        assert_eq!(argument("a'b\\c\n"), "'a''b\\\\c\\n'");
+    }
 }
