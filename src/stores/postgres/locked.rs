@@ -137,7 +137,7 @@ impl Held {
         let line = psql::command(program, &self.place.endpoint, &self.place.settings.root, &self.owner.run);
         let mut make = |step: &Step, mark: &str, chain: Chain| {
             let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token), mark };
-            let route = route(step, files.path(step));
+            let route = route(step, files.path(step), !seed);
             match (seed, step.mode.is_atomic()) {
                 (true, _) => frame.seed(step, &route),
                 (false, true) => frame.atomic(step, &route, chain),

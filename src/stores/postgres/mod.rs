@@ -228,7 +228,7 @@ impl Store for Postgres {
         let line = psql::command(self.place.program()?, &self.place.endpoint, &self.place.settings.root, run);
         let frame = Frame { schema: &self.place.schema, token: None, mark: "" };
         let lines = steps.iter().map(|step| {
-            let route = route(step, &step.path);
+            let route = route(step, &step.path, true);
             let feed = match step.mode.is_atomic() {
                 true => frame.atomic(step, &route, Chain::default()),
                 false => frame.two_phase(step, &route),

@@ -287,8 +287,8 @@ deallocate all \\;
 unlisten * \\;
 discard temp \\;";
 
-/// How a script has to get to psql; `path` is what psql would read it from.
-pub fn route<'a>(step: &'a Step, path: &str) -> Route<'a> {
+/// How a script has to get to psql; `path` is what psql would read it from. One that has no entry is not fed by parts.
+pub fn route<'a>(step: &'a Step, path: &str, journalled: bool) -> Route<'a> {
     if is_plain(step) {
         return Route::Include(path.to_owned());
     }
@@ -296,7 +296,8 @@ pub fn route<'a>(step: &'a Step, path: &str) -> Route<'a> {
     if scan.meta_commands.iter().any(|m| m.what.starts_with("\\q") && !m.what.starts_with("\\qecho")) {
         return Route::Whole(&step.text);
     }
-    let whole = step.mode.is_atomic()
+    let whole = !journalled
+        || step.mode.is_atomic()
         || !scan.meta_commands.is_empty()
         || step.shape.sets_role.is_some()
         || scan.unclosed.is_some();
@@ -390,7 +391,7 @@ mod tests {
             text: "drop table t;\n".into(),
             checksum: Checksum::recorded("sha256:down"),
         });
-        let feed = frame(&schema, None).atomic(&step, &route(&step, &step.path), Chain::default());
+        let feed = frame(&schema, None).atomic(&step, &route(&step, &step.path, true), Chain::default());
         let expected = "begin isolation level read committed read write \\;
 select txid_current() as stepladder_xid \\gset
 \\i 'm/014_it''s.up.sql'
@@ -414,7 +415,7 @@ commit;
         let schema = Schema::new("public");
         let step = step("select 1;\n", Mode::Atomic);
         let chain = Chain { before: true, after: true };
-        let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql"), chain);
+        let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql", true), chain);
         let fed = lines(&feed);
         assert_eq!(fed[..2], ["\\echo :stepladder_mark begin 3 :stepladder_xid", "\\i 'm/1.sql'"]);
         assert!(fed[10].starts_with("select :'stepladder_mark' || ' took 3 ' || public.stepladder_entry('token', "));
@@ -432,7 +433,7 @@ commit;
     fn a_script_with_commands_is_watched_and_cannot_speak_for_us() {
         let schema = Schema::new("public");
         let step = step("\\set x 1\nselect :x;\n", Mode::Atomic);
-        let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql"), Chain::default());
+        let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql", true), Chain::default());
         let fed = lines(&feed);
         assert!(fed[1].contains("public.stepladder_begin('token', 'up', "));
         assert_eq!(fed[2..4], ["\\unset stepladder_mark", "\\i 'm/1.sql'"]);
@@ -443,14 +444,14 @@ commit;
     #[test]
     fn quitting_is_noticed_since_the_text_is_the_clients_own_input() {
         let step = step("select 1;\n\\q\n", Mode::Atomic);
-        assert_eq!(route(&step, "m/1.sql"), Route::Whole("select 1;\n\\q\n"));
+        assert_eq!(route(&step, "m/1.sql", true), Route::Whole("select 1;\n\\q\n"));
     }
 
     #[test]
     fn statements_outside_a_transaction_are_journalled_one_by_one() {
         let schema = Schema::new("My schema");
         let mut step = two_phase("-- x\nset a = 1;\nbegin;\nselect 2;\ncommit;\n\nselect\n 3");
-        let feed = frame(&schema, REAL).two_phase(&step, &route(&step, "m/1.sql"));
+        let feed = frame(&schema, REAL).two_phase(&step, &route(&step, "m/1.sql", true));
         let parts: Vec<&str> = lines(&feed).into_iter().filter(|l| l.contains("stepladder_part(")).collect();
         let part = |n: u32| format!("select \"My schema\".stepladder_part('token', 3, {n});");
         assert_eq!(parts, [part(1), part(4), part(5)]);
@@ -459,14 +460,14 @@ commit;
         assert_eq!(lines(&feed)[at + 1], ";");
 
         step.resume_from = 4;
-        let feed = frame(&schema, REAL).two_phase(&step, &route(&step, "m/1.sql"));
+        let feed = frame(&schema, REAL).two_phase(&step, &route(&step, "m/1.sql", true));
         assert!(feed.text.contains("set a = 1;") && !feed.text.contains("select 2;") && feed.text.contains(", 4, 5)"));
     }
 
     #[test]
     fn a_script_that_changes_its_role_runs_whole() {
         let step = two_phase("set role a;\nselect 1;\n");
-        assert_eq!(route(&step, "~m\\'.sql"), Route::Include("~m\\'.sql".to_owned()));
+        assert_eq!(route(&step, "~m\\'.sql", true), Route::Include("~m\\'.sql".to_owned()));
         assert_eq!(argument("a'b\\c\n"), "'a''b\\\\c\\n'");
     }
 }

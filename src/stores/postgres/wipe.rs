@@ -33,7 +33,7 @@ pub fn things(session: &mut Session, schema: &Schema) -> Result<Vec<Thing>, Trou
     for row in session.read(&query(schema, has_timescale))? {
         let (kind, identity) = (row.get(0).unwrap_or_default(), row.get(1).unwrap_or_default());
         let shown = row.get(3).unwrap_or(identity);
-        let rows: Option<i64> = row.get(2).and_then(|n| n.parse().ok()).filter(|_| kind == "table");
+        let rows: Option<i64> = row.get(2).and_then(|n| n.parse().ok()).filter(|n| kind == "table" && *n > 0);
         let rows = rows.map(|n| format!(" ({})", crate::domain::plan::count(usize::try_from(n).unwrap_or(0), "row")));
         let drop = match kind {
             "large object" => format!("select lo_unlink({identity})"),
