@@ -183,10 +183,11 @@ impl Talk<'_> {
             {
                 self.session.ended = Some(ended);
                 self.stdin = None;
-                match self.steps.get(self.session.done).is_none_or(is_plain) {
-                    true => running.ender().cancel(),
-                    // A cancelled `\\!` would not stop its script.
-                    false => running.ender().end(),
+                // SIGINT makes psql cancel the statement inside the server too. Only a `\!` would outlive it: psql goes
+                // on behind a shell command that was cancelled.
+                match self.steps.get(self.session.done).is_some_and(|step| step.text.contains("\\!")) {
+                    true => running.ender().end(),
+                    false => running.ender().cancel(),
                 }
             }
         }
