@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::lease::{self, Pulse};
 use super::ledger;
 use super::psql;
-use super::script::{Chain, Frame, route};
+use super::script::{Chain, Frame, has_commands, route};
 use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
@@ -55,6 +55,7 @@ impl Locked for Held {
             if context.stop.asked().is_some() {
                 return Ok(Outcome::Stopped);
             }
+            // What backslash commands set cannot be taken back: such a script gets a client of its own.
             let together = match has_commands(first) {
                 true => 1,
                 false => rest.iter().take_while(|step| !has_commands(step)).count(),
@@ -105,11 +106,6 @@ fn lost() -> Failure {
         .hint("`stepladder lock` shows who holds it; `stepladder status` shows where things stand")
 }
 
-/// A script with backslash commands gets a client of its own: what they set cannot be taken back.
-fn has_commands(step: &Step) -> bool {
-    step.shape.client_language.is_some()
-}
-
 impl Held {
     fn program(&mut self) -> Result<PathBuf, Failure> {
         if let Some(program) = &self.program {
@@ -138,7 +134,7 @@ impl Held {
                 Outcome::Stopped => Ok(Outcome::Stopped),
             };
         }
-        let line = psql::command(program, &self.place.endpoint, &self.place.settings.root);
+        let line = psql::command(program, &self.place.endpoint, &self.place.settings.root, &self.owner.run);
         let mut make = |step: &Step, mark: &str, chain: Chain| {
             let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token), mark };
             let route = route(step, files.path(step));
@@ -243,6 +239,14 @@ impl Held {
 
     /// What the ledger says of a step whose end was not heard.
     fn fate(&mut self, step: &Step, talked: &psql::Session) -> Fate {
+        if talked.ended.is_some() {
+            // Its client has gone; a statement that is still at work would go on for nobody.
+            let _ = self.session.read(&format!(
+                "select pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
+                 where application_name = {} and usename = current_user and state <> 'idle'",
+                literal(&psql::application_name(&self.owner.run))
+            ));
+        }
         let Ok(status) = self.transaction(talked.xid) else { return Fate::Unknown };
         if status.as_deref() == Some("in progress") {
             return Fate::Unknown;

@@ -224,8 +224,8 @@ impl Store for Postgres {
         ledger::stored_down(&mut self.session, &self.place.schema, version)
     }
 
-    fn preview(&self, steps: &[Step], _run: &str) -> Result<Preview, Failure> {
-        let line = psql::command(self.place.program()?, &self.place.endpoint, &self.place.settings.root);
+    fn preview(&self, steps: &[Step], run: &str) -> Result<Preview, Failure> {
+        let line = psql::command(self.place.program()?, &self.place.endpoint, &self.place.settings.root, run);
         let frame = Frame { schema: &self.place.schema, token: None, mark: "" };
         let lines = steps.iter().map(|step| {
             let route = route(step, &step.path);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
-use super::script::{Chain, Feed, MARK, is_plain};
+use super::script::{Chain, Feed, MARK, has_commands, is_plain};
 use crate::config::Secret;
 use crate::process::program::Ended;
 use crate::process::{CommandLine, Finished, Running};
@@ -20,8 +20,13 @@ const QUICK: Duration = Duration::from_millis(100);
 /// Bytes kept of what a step prints, from its end.
 const KEEP: usize = 2 << 20;
 
+/// What the server knows the client of a run by, unless the connection says otherwise.
+pub fn application_name(run: &str) -> String {
+    format!("stepladder {run}")
+}
+
 /// The command line that reads steps from its standard input.
-pub fn command(program: PathBuf, endpoint: &Endpoint, root: &Path) -> CommandLine {
+pub fn command(program: PathBuf, endpoint: &Endpoint, root: &Path, run: &str) -> CommandLine {
     let mut line = CommandLine::new(program, "psql").args([
         "--no-psqlrc",
         "--quiet",
@@ -33,7 +38,7 @@ pub fn command(program: PathBuf, endpoint: &Endpoint, root: &Path) -> CommandLin
     ]);
     line.env = endpoint.environment();
     if endpoint.get("application_name").is_none() {
-        line.env.push(("PGAPPNAME".to_owned(), Secret::open("stepladder")));
+        line.env.push(("PGAPPNAME".to_owned(), Secret::open(application_name(run))));
     }
     line.env.push(("PGCLIENTENCODING".to_owned(), Secret::open("UTF8")));
     line.without = endpoint.without();
@@ -183,9 +188,8 @@ impl Talk<'_> {
             {
                 self.session.ended = Some(ended);
                 self.stdin = None;
-                // SIGINT makes psql cancel the statement inside the server too. Only a `\!` would outlive it: psql goes
-                // on behind a shell command that was cancelled.
-                match self.steps.get(self.session.done).is_some_and(|step| step.text.contains("\\!")) {
+                match self.steps.get(self.session.done).is_some_and(has_commands) {
+                    // A cancelled `\!` would not stop its script; what the server is at is ended afterwards.
                     true => running.ender().end(),
                     false => running.ender().cancel(),
                 }

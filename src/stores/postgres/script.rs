@@ -96,7 +96,12 @@ impl Feed {
 
 /// Whether psql reads the script from a file of its own, and nothing in it outlasts its transaction.
 pub fn is_plain(step: &Step) -> bool {
-    step.mode.is_atomic() && step.shape.client_language.is_none()
+    step.mode.is_atomic() && !has_commands(step)
+}
+
+/// Whether it has commands of psql's own, whose effects nobody sees or takes back.
+pub fn has_commands(step: &Step) -> bool {
+    step.shape.client_language.is_some()
 }
 
 /// How the feed of a plain step is joined to its neighbours: the transaction of the next one begins in the message
@@ -237,7 +242,7 @@ impl Frame<'_> {
 
     fn body(&self, feed: &mut Feed, step: &Step, route: &Route<'_>) {
         // What a script could say in our name, or may have set for itself, must not hold for the lines behind it.
-        let commands = step.shape.client_language.is_some();
+        let commands = has_commands(step);
         if commands && self.token.is_some() {
             feed.say(&format!("\\unset {MARK}"));
         }
