@@ -1,7 +1,7 @@
 //! The binary, killed at random moments. After every kill each migration is old, new or a named half, the next
 //! run takes the dead lease over at once, and no script's effect is there twice or lost.
 //!
-//! `STEPLADDER_CRASH_ROUNDS` says how often (60 each by default, thousands for a long run).
+//! `STEPLADDER_CRASH_ROUNDS` says how often (40 for each store by default, thousands for a long run).
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -29,7 +29,7 @@ fn postgres_survives_kills_at_any_moment() {
 }
 
 fn rounds() -> usize {
-    std::env::var("STEPLADDER_CRASH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
+    std::env::var("STEPLADDER_CRASH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
 }
 
 fn kill_again_and_again(store: &dyn Observer) {

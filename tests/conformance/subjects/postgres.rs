@@ -123,9 +123,15 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        // TimescaleDB's own workers may be connected, and those only a superuser may end.
+        let admin = match self.kind {
+            "timescaledb" => Address::of("STEPLADDER_TEST_TIMESCALEDB_ADMIN_URL"),
+            _ => None,
+        };
+        let address = admin.as_ref().unwrap_or(&self.direct);
         for name in [self.database.clone(), format!("{}_other", self.database)] {
             let drop = format!("drop database if exists {name} with (force)");
-            if let Err(error) = self.direct.try_ask(&self.direct.database, &drop) {
+            if let Err(error) = address.try_ask(&address.database, &drop) {
                 eprintln!("{name} could not be dropped: {error}");
             }
         }
