@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::Place;
+use super::files::Files;
 use super::lease::{self, Pulse};
 use super::ledger;
 use super::psql;
@@ -11,7 +13,6 @@ use super::script::{Chain, Frame, has_commands, route};
 use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
-use super::{Place, include_path};
 use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StoredScript,
@@ -120,7 +121,7 @@ impl Held {
     fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
         let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
         let program = self.program().map_err(|f| before(first, f))?;
-        let files = Files::of(steps, self).map_err(|f| before(first, f))?;
+        let files = Files::of(steps, &self.place.settings.root).map_err(|f| before(first, f))?;
         if let Some(step) = steps.iter().find(|step| step.text.contains('\0')) {
             // The client would leave out the rest of that line without a word.
             let line = 1 + step.text.split('\0').next().map_or(0, |t| t.matches('\n').count());
@@ -319,41 +320,5 @@ fn before(step: &Step, failure: Failure) -> StepFailure {
         kept: Kept::Nothing,
         hints: failure.hints,
         kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
-    }
-}
-
-/// The files that psql reads: the user's own, or private copies of texts that have none.
-struct Files {
-    paths: BTreeMap<usize, String>,
-    /// Removed when the client has ended.
-    _copies: Vec<tempfile::NamedTempFile>,
-}
-
-impl Files {
-    fn of(steps: &[Step], held: &Held) -> Result<Self, Failure> {
-        let mut files = Self { paths: BTreeMap::new(), _copies: Vec::new() };
-        for step in steps {
-            let path = match &step.file {
-                Some(file) => include_path(step, file, &held.place.settings.root),
-                None => {
-                    let write = || -> std::io::Result<tempfile::NamedTempFile> {
-                        let copy = tempfile::NamedTempFile::new()?;
-                        std::fs::write(copy.path(), step.text.as_bytes())?;
-                        Ok(copy)
-                    };
-                    let copy =
-                        write().map_err(|e| Failure::failed(format!("a temporary file cannot be written: {e}")))?;
-                    let path = copy.path().to_string_lossy().into_owned();
-                    files._copies.push(copy);
-                    path
-                }
-            };
-            files.paths.insert(step.index, path);
-        }
-        Ok(files)
-    }
-
-    fn path(&self, step: &Step) -> &str {
-        self.paths.get(&step.index).map_or("", String::as_str)
     }
 }

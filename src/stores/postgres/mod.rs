@@ -6,6 +6,7 @@
 mod dsn;
 mod endpoint;
 mod errors;
+mod files;
 mod lease;
 mod ledger;
 mod locked;
@@ -17,7 +18,7 @@ mod tls;
 mod verdict;
 mod wipe;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use postgres::error::SqlState;
@@ -188,17 +189,6 @@ fn is_race(state: &SqlState) -> bool {
         SqlState::INTERNAL_ERROR,
     ]
     .contains(state)
-}
-
-/// What psql is told to include: the path that a person knows, wherever that leads to the file.
-fn include_path(step: &Step, file: &Path, root: &Path) -> String {
-    if root.join(&step.path) != file {
-        return file.to_string_lossy().into_owned();
-    }
-    match step.path.starts_with(['~', '-', '|']) {
-        true => format!("./{}", step.path),
-        false => step.path.clone(),
-    }
 }
 
 impl Store for Postgres {
