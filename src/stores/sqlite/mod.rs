@@ -107,10 +107,7 @@ impl Sqlite {
         &self,
         look: impl FnOnce(&rusqlite::Connection) -> Result<T, Trouble>,
     ) -> Result<T, Failure> {
-        let Some(connection) = self.target.look()? else {
-            self.target.check_folder()?;
-            return Ok(T::default());
-        };
+        let Some(connection) = self.target.look()? else { return Ok(T::default()) };
         look(&connection).map_err(|trouble| match trouble {
             Trouble::Sqlite(e) => errors::failure(&self.target.location, &e),
             Trouble::Ledger(failure) => failure,
