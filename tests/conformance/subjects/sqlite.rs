@@ -199,6 +199,7 @@ impl Subject for Sqlite {
     }
 
     fn unreachable(&self) -> Option<(String, Option<String>)> {
-        Some((format!("sqlite:{}", self.folder.path().join("no/such/folder/store.db").display()), None))
+        // A folder is no database.
+        Some((format!("sqlite:{}", self.folder.path().display()), None))
     }
 }
