@@ -12,7 +12,7 @@ use crate::domain::plan_up::{UpRequest, plan_up, requirement_findings};
 use crate::domain::{Catalog, Failure, FailureKind, Finding, Plan, StoreState};
 use crate::execute::{self, Event, Records, Report, RunOptions};
 use crate::process::identity;
-use crate::stores::{Card, Ledger, Owner, Stop, Store};
+use crate::stores::{Card, Ledger, Stop, Store};
 
 /// Configuration and catalogs, read; nothing is connected yet.
 pub struct Project {
@@ -231,7 +231,7 @@ impl Project {
         let owner = identity::owner(&options.run);
         let plan = match planner(&records) {
             // The half may be a script that somebody runs just now: under the leases it is seen what it is.
-            Err(half) if half.kind == FailureKind::HalfApplied && fleet.is_at_work(&owner) => {
+            Err(half) if half.kind == FailureKind::HalfApplied && fleet.is_leased() => {
                 let names: Vec<String> = fleet.chosen.iter().cloned().collect();
                 return execute::run(&mut fleet.stores, &names, &owner, planner, options, listen);
             }
@@ -275,13 +275,12 @@ pub fn empty_records(fleet: &Fleet) -> Records {
 }
 
 impl Fleet {
-    /// Whether somebody who seems to live holds the lease of a chosen store.
-    fn is_at_work(&mut self, here: &Owner) -> bool {
-        let chosen = self.chosen.clone();
-        let held = |(name, opened): (&String, &mut Opened)| {
-            chosen.contains(name) && matches!(opened.store.holder(), Ok(Some(holder)) if !holder.is_stale(here))
-        };
-        self.stores.iter_mut().any(held)
+    /// Whether somebody has the lease of a chosen store. Also one that has expired: where the script itself keeps
+    /// everybody out of the store, its lease cannot be renewed either, and taking it is what shows.
+    fn is_leased(&mut self) -> bool {
+        let chosen = &self.chosen;
+        let mut held = self.stores.iter_mut().filter(|(name, _)| chosen.contains(*name));
+        held.any(|(_, opened)| matches!(opened.store.holder(), Ok(Some(_))))
     }
 
     /// Looks into the ledgers of all stores, side by side.

@@ -68,9 +68,9 @@ pub trait Subject: Send + Sync {
     /// The process that holds the lease.
     fn lease_pid(&self) -> Option<u32>;
 
-    /// Whether a meddler can write while a script that is one transaction runs. Where it cannot, nobody else can
-    /// take the lease from that script either.
-    fn lets_meddle_in_transactions(&self) -> bool {
+    /// Whether a meddler can write while a script runs. Where it cannot, nobody else can take the lease from that
+    /// script either.
+    fn lets_meddle(&self) -> bool {
         true
     }
 
@@ -109,8 +109,8 @@ pub trait Subject: Send + Sync {
         None
     }
 
-    /// A URL that leads nowhere, and the secret in it.
-    fn unreachable(&self) -> Option<(String, String)> {
+    /// A URL that leads nowhere, and the secret in it, if there is one.
+    fn unreachable(&self) -> Option<(String, Option<String>)> {
         None
     }
 

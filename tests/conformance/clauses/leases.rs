@@ -58,14 +58,14 @@ pub fn five_racers(fresh: &Fresh) {
 
 pub fn lost_lease(fresh: &Fresh) {
     stolen_from_a_program(fresh);
+    ended_by_the_heartbeat(fresh);
     for steal in [Steal::Give, Steal::Delete] {
-        stolen_between_parts(fresh, steal);
         let project = fresh.project();
-        if project.subject.lets_meddle_in_transactions() {
+        if project.subject.lets_meddle() {
             stolen_in_a_transaction(&project, steal);
+            stolen_between_parts(fresh, steal);
         }
     }
-    ended_by_the_heartbeat(fresh);
 }
 
 #[derive(Clone, Copy)]
@@ -148,8 +148,8 @@ fn ended_by_the_heartbeat(fresh: &Fresh) {
     let project = fresh.with("lease = \"1s\"");
     project.notebook();
     project.run("up").expect(0);
-    let script = [project.directive("no-transaction"), project.subject.sleep(60 * SECOND)];
-    project.pair("002_slow", &script, &[project.subject.comment("nothing")]);
+    project.world.write("migrations/main/002_slow.up.sh", "sleep 60\n");
+    project.world.write("migrations/main/002_slow.down.sh", "true\n");
     let running = project.spawn_holding("up");
     thread::sleep(SECOND);
     let began = Instant::now();

@@ -347,10 +347,10 @@ impl Subject for Postgres {
         Some((wrong.url(&self.database), secret))
     }
 
-    fn unreachable(&self) -> Option<(String, String)> {
+    fn unreachable(&self) -> Option<(String, Option<String>)> {
         let secret = "unseen-secret-2951".to_owned();
         let nowhere = Address { password: secret.clone(), port: "1".to_owned(), ..self.way_in.clone() };
-        Some((nowhere.url(&self.database), secret))
+        Some((nowhere.url(&self.database), Some(secret)))
     }
 
     fn secret(&self) -> Option<String> {

@@ -155,7 +155,7 @@ impl Subject for Sqlite {
         self.lines("stepladder_lease", "select pid from stepladder_lease").first()?.parse().ok()
     }
 
-    fn lets_meddle_in_transactions(&self) -> bool {
+    fn lets_meddle(&self) -> bool {
         false
     }
 
@@ -196,5 +196,10 @@ impl Subject for Sqlite {
 
     fn foreign_is_there(&self) -> bool {
         self.folder.path().join("foreign.db").exists()
+    }
+
+    fn unreachable(&self) -> Option<(String, Option<String>)> {
+        // A folder is no database.
+        Some((format!("sqlite:{}", self.folder.path().display()), None))
     }
 }
