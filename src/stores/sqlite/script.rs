@@ -83,7 +83,8 @@ pub(super) struct Cursor<'a> {
 pub(super) struct Prepared {
     raw: *mut ffi::sqlite3_stmt,
     db: *mut ffi::sqlite3,
-    start: usize,
+    /// Where it begins.
+    pub start: usize,
 }
 
 impl<'a> Cursor<'a> {
@@ -142,6 +143,12 @@ impl<'a> Cursor<'a> {
 }
 
 impl Prepared {
+    /// Whether it writes nothing.
+    pub fn is_readonly(&self) -> bool {
+        // SAFETY: the statement is not finalised before it is dropped.
+        unsafe { ffi::sqlite3_stmt_readonly(self.raw) != 0 }
+    }
+
     fn step_through(&mut self, said: &mut Said) -> Result<(), (c_int, String)> {
         loop {
             // SAFETY: the statement is not finalised before it is dropped.
