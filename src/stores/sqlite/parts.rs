@@ -143,7 +143,7 @@ impl<'a> Progress<'a> {
         &mut self,
         script: &Script,
         cursor: &Cursor<'_>,
-        statement: Prepared,
+        statement: Prepared<'_>,
         said: &mut Said,
         part: u32,
     ) -> Result<(), Stopped> {
