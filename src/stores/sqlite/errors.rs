@@ -21,13 +21,19 @@ pub(super) fn is_busy(error: &Error) -> bool {
 
 /// SQLite's own words with the name of the code: `UNIQUE constraint failed: t.a (SQLITE_CONSTRAINT_UNIQUE)`.
 pub(super) fn words(error: &Error) -> String {
+    let (code, message) = parts(error);
+    with_name(&message, code)
+}
+
+/// The extended code of an error and SQLite's own words.
+pub(super) fn parts(error: &Error) -> (i32, String) {
     let message = match error {
         Error::SqliteFailure(_, Some(message)) => message.clone(),
         Error::SqliteFailure(e, None) => ffi::code_to_str(e.extended_code).to_owned(),
         Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     };
-    with_name(&message, code(error))
+    (code(error), message)
 }
 
 /// A message of SQLite's with the name of its code, unless that says nothing (`SQLITE_ERROR`).

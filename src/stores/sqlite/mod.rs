@@ -145,7 +145,7 @@ impl Store for Sqlite {
     }
 
     fn preview(&self, steps: &[Step], run: &str) -> Result<Preview, Failure> {
-        preview::preview(&self.target, steps, run).map_err(|e| errors::failure(&self.target.location, &e))
+        preview::preview(&self.target, self.lease, steps, run).map_err(|e| errors::failure(&self.target.location, &e))
     }
 
     fn inventory(&mut self) -> Result<Vec<String>, Failure> {

@@ -9,7 +9,7 @@ use super::job::{Job, entry};
 use super::lease;
 use super::ledger::{JOURNAL, Line, Trouble};
 use super::locked::{SqliteLocked, lease_lost};
-use super::script::{Cursor, Rejected, Said, Script};
+use super::script::{Cursor, Prepared, Rejected, Said, Script};
 use crate::domain::sql::{Dialect, Statement, is_session_setting};
 use crate::domain::{EntryEvent, Failure};
 use crate::stores::{Kept, Owner, StepEvent, StepFailure};
@@ -98,7 +98,10 @@ impl<'a> Progress<'a> {
                 let failure = self.job.cut_or_rejected(cut, rejected, gate, Kept::Unknown);
                 Err(self.stopped(failure))
             }
-            Err(Stopped::Journal(failure)) => Err(self.stopped(self.job.before(failure))),
+            Err(Stopped::Journal(failure)) => {
+                let failure = StepFailure { what: "was stopped".to_owned(), ..self.job.before(failure) };
+                Err(self.stopped(failure))
+            }
         }
     }
 
@@ -107,8 +110,16 @@ impl<'a> Progress<'a> {
         let mut said = Said::default();
         let from = self.replay_settings(script)?;
         let mut cursor = Cursor::new(&self.session.connection, script, from);
-        while let Some(statement) = cursor.next()? {
-            let part = count(self.parts.partition_point(|p| p.end <= cursor.at));
+        loop {
+            let Some(statement) = cursor.next()? else { break };
+            let part = self.parts.partition_point(|p| p.end <= cursor.at);
+            let plain = part.checked_sub(1).and_then(|i| self.parts.get(i)).is_some_and(|p| is_plain(p.text));
+            let part = count(part);
+            // A query would keep the write lock for nothing, and from the heartbeat.
+            if plain && !statement.is_readonly() && self.connection().is_autocommit() {
+                self.with_its_count(script, &cursor, statement, &mut said, part)?;
+                continue;
+            }
             if gate.take_ends_transaction() && !self.connection().is_autocommit() {
                 // Within the script's own transaction, so that its parts and their count are committed together. Where
                 // that does not work, it is noted afterwards.
@@ -119,13 +130,50 @@ impl<'a> Progress<'a> {
             self.wrote |= gate.commits() != commits;
             if self.connection().is_autocommit() {
                 self.journal(part).map_err(Stopped::Journal)?;
-                self.done = part;
-                let event = StepEvent::Progress { done: part, total: self.total() };
-                (self.job.context.event)(self.job.step.index, event);
+                self.is_done(part);
             }
         }
         self.job.say(said);
         Ok(())
+    }
+
+    /// Carries out a statement that would be a transaction by itself in one with the count: whenever it ends, the count
+    /// is true, and it is not committed by a run that has lost its lease.
+    fn with_its_count(
+        &mut self,
+        script: &Script,
+        cursor: &Cursor<'_>,
+        statement: Prepared<'_>,
+        said: &mut Said,
+        part: u32,
+    ) -> Result<(), Stopped> {
+        let start = statement.start;
+        let rejected = |e: rusqlite::Error| {
+            let (code, message) = errors::parts(&e);
+            Rejected { code, message, line: script.line(start) }
+        };
+        self.ours("begin immediate").map_err(rejected)?;
+        cursor.carry_out(statement, said)?;
+        self.journal(part).map_err(Stopped::Journal)?;
+        self.ours("commit").map_err(rejected)?;
+        self.wrote = true;
+        self.is_done(part);
+        Ok(())
+    }
+
+    fn is_done(&mut self, part: u32) {
+        self.done = part;
+        let event = StepEvent::Progress { done: part, total: self.total() };
+        (self.job.context.event)(self.job.step.index, event);
+    }
+
+    /// One of our own statements among the script's.
+    fn ours(&self, sql: &str) -> rusqlite::Result<usize> {
+        let _quiet = self.job.watch.quiet();
+        self.session.gate.guard(Guard::Off);
+        let outcome = self.connection().prepare_cached(sql).and_then(|mut s| s.execute([]));
+        self.session.gate.guard(Guard::Parts);
+        outcome
     }
 
     /// What an earlier try had set in its session is set again; gives back where to go on.
@@ -142,6 +190,7 @@ impl<'a> Progress<'a> {
 
     fn journal(&self, done: u32) -> Result<(), Failure> {
         let Some(seq) = self.seq else { return Ok(()) };
+        let _quiet = self.job.watch.quiet();
         let gate = &self.session.gate;
         gate.guard(Guard::Off);
         let parameters =
@@ -210,6 +259,13 @@ impl From<Rejected> for Stopped {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(rejected)
     }
+}
+
+/// Whether a statement can be in a transaction, and neither begins nor ends one. What is not known is run as it is.
+fn is_plain(statement: &str) -> bool {
+    const PLAIN: [&str; 9] = ["insert", "update", "delete", "replace", "create", "drop", "alter", "select", "with"];
+    let word: String = statement.chars().take_while(char::is_ascii_alphabetic).collect();
+    PLAIN.iter().any(|plain| word.eq_ignore_ascii_case(plain))
 }
 
 fn count(parts: usize) -> u32 {

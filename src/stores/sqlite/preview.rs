@@ -1,5 +1,7 @@
 //! What a run would do, from the same statements that it uses.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 
 use super::connect::Target;
@@ -11,31 +13,45 @@ use crate::process::identity;
 use crate::stores::{NewEntry, Owner, Preview, Step};
 
 /// Lines for each step. A database in memory fills the parameters in, so that what is shown is what SQLite sees.
-pub(super) fn preview(target: &Target, steps: &[Step], run: &str) -> rusqlite::Result<Preview> {
+pub(super) fn preview(target: &Target, lease: Duration, steps: &[Step], run: &str) -> rusqlite::Result<Preview> {
     let blank = Connection::open_in_memory()?;
     blank.execute_batch(CREATE)?;
     let owner = Owner { token: "***".to_owned(), ..identity::owner(run) };
-    let shown: rusqlite::Result<Vec<_>> = steps.iter().map(|step| lines(&blank, &owner, step)).collect();
-    Ok(Preview { client: format!("sqlite (built in) {}", target.location.shown), steps: shown? })
+    let renew = filled(&blank, RENEW, &[(":token", "'***'"), (":lease", &lease.as_millis().to_string())])?;
+    // The entry's number is known only once it is there.
+    let finish = filled(&blank, FINISH, &[])?;
+    let lines = |step: &Step| match step.mode.is_atomic() {
+        true => {
+            let begun = append(&blank, &owner, &entry(step, EntryEvent::Begun))?;
+            let own = [begun, read(step), renew.clone(), finish.clone()];
+            Ok(transaction(own))
+        }
+        false => in_parts(&blank, &owner, step, &renew),
+    };
+    let steps: rusqlite::Result<Vec<_>> = steps.iter().map(lines).collect();
+    Ok(Preview { client: format!("sqlite (built in) {}", target.location.shown), steps: steps? })
 }
 
-fn lines(blank: &Connection, owner: &Owner, step: &Step) -> rusqlite::Result<Vec<String>> {
-    let begun = append(blank, owner, &entry(step, EntryEvent::Begun))?;
-    let renew = filled(blank, RENEW, &[(":token", &owner.token)])?;
-    let read = match step.resume_from {
+fn in_parts(blank: &Connection, owner: &Owner, step: &Step, renew: &str) -> rusqlite::Result<Vec<String>> {
+    let total = u32::try_from(step.shape.statements).ok();
+    let counted = |event, done| NewEntry { parts_done: done, parts_total: total, ..entry(step, event) };
+    let begun = append(blank, owner, &counted(EntryEvent::Begun, Some(step.resume_from)))?;
+    let done = append(blank, owner, &counted(EntryEvent::Done, total))?;
+    let mut lines = vec![begun, format!("{} (statement by statement, each counted in the ledger)", read(step))];
+    lines.extend(transaction([renew.to_owned(), done]));
+    Ok(lines)
+}
+
+fn transaction<const N: usize>(inside: [String; N]) -> Vec<String> {
+    let (begin, commit) = ("begin immediate;".to_owned(), "commit;".to_owned());
+    std::iter::once(begin).chain(inside).chain(std::iter::once(commit)).collect()
+}
+
+fn read(step: &Step) -> String {
+    match step.resume_from {
         0 => format!(".read {}", step.path),
         done => format!(".read {} from statement {} on", step.path, done + 1),
-    };
-    Ok(match step.mode.is_atomic() {
-        true => {
-            let finish = filled(blank, FINISH, &[])?;
-            vec!["begin immediate;".to_owned(), begun, read, renew, finish, "commit;".to_owned()]
-        }
-        false => {
-            let done = append(blank, owner, &entry(step, EntryEvent::Done))?;
-            vec![begun, format!("{read} (each statement by itself)"), done, renew]
-        }
-    })
+    }
 }
 
 fn append(blank: &Connection, owner: &Owner, entry: &NewEntry) -> rusqlite::Result<String> {
@@ -48,7 +64,7 @@ fn append(blank: &Connection, owner: &Owner, entry: &NewEntry) -> rusqlite::Resu
 fn filled(blank: &Connection, sql: &str, known: &[(&str, &str)]) -> rusqlite::Result<String> {
     // Only to be sure that it is what SQLite takes.
     blank.prepare(sql)?;
-    let sql = known.iter().fold(sql.to_owned(), |sql, (name, value)| sql.replace(name, &format!("'{value}'")));
+    let sql = known.iter().fold(sql.to_owned(), |sql, (name, value)| sql.replace(name, value));
     Ok(terminated(Some(sql)))
 }
 

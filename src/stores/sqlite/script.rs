@@ -5,6 +5,7 @@
 //! makes long scripts quadratic.
 
 use std::ffi::{CStr, CString, c_char, c_int};
+use std::marker::PhantomData;
 use std::ptr;
 
 use rusqlite::{Connection, ffi};
@@ -76,14 +77,17 @@ pub(super) struct Cursor<'a> {
     /// Where the next statement begins.
     pub at: usize,
     // The handle lives as long as the connection.
-    _connection: &'a Connection,
+    _connection: PhantomData<&'a Connection>,
 }
 
 /// A statement, ready to be carried out.
-pub(super) struct Prepared {
+pub(super) struct Prepared<'a> {
     raw: *mut ffi::sqlite3_stmt,
     db: *mut ffi::sqlite3,
-    start: usize,
+    /// Where it begins.
+    pub start: usize,
+    // It must not outlive its connection.
+    _connection: PhantomData<&'a Connection>,
 }
 
 impl<'a> Cursor<'a> {
@@ -91,11 +95,11 @@ impl<'a> Cursor<'a> {
     pub fn new(connection: &'a Connection, script: &'a Script, at: usize) -> Self {
         // SAFETY: the handle is used only as long as the connection is borrowed, and never closed.
         let db = unsafe { connection.handle() };
-        Self { script, db, at, _connection: connection }
+        Self { script, db, at, _connection: PhantomData }
     }
 
     /// The next statement; none at the end of the script.
-    pub fn next(&mut self) -> Result<Option<Prepared>, Rejected> {
+    pub fn next(&mut self) -> Result<Option<Prepared<'a>>, Rejected> {
         let bytes = self.script.text.as_bytes_with_nul();
         loop {
             self.at = skip_blank(self.script.bytes(), self.at);
@@ -118,7 +122,7 @@ impl<'a> Cursor<'a> {
             let read = usize::try_from(unsafe { tail.offset_from(start) }).unwrap_or(0);
             self.at = if read == 0 { self.script.bytes().len() } else { begin + read };
             if !raw.is_null() {
-                return Ok(Some(Prepared { raw, db: self.db, start: begin }));
+                return Ok(Some(Prepared { raw, db: self.db, start: begin, _connection: PhantomData }));
             }
         }
     }
@@ -133,7 +137,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Carries a statement out, to its last row.
-    pub fn carry_out(&self, mut statement: Prepared, said: &mut Said) -> Result<(), Rejected> {
+    pub fn carry_out(&self, mut statement: Prepared<'_>, said: &mut Said) -> Result<(), Rejected> {
         statement.step_through(said).map_err(|(code, message)| {
             let line = self.script.line(statement.start);
             Rejected { code, message, line }
@@ -141,7 +145,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-impl Prepared {
+impl Prepared<'_> {
+    /// Whether it writes nothing.
+    pub fn is_readonly(&self) -> bool {
+        // SAFETY: the statement is not finalised before it is dropped.
+        unsafe { ffi::sqlite3_stmt_readonly(self.raw) != 0 }
+    }
+
     fn step_through(&mut self, said: &mut Said) -> Result<(), (c_int, String)> {
         loop {
             // SAFETY: the statement is not finalised before it is dropped.
@@ -171,7 +181,7 @@ impl Prepared {
     }
 }
 
-impl Drop for Prepared {
+impl Drop for Prepared<'_> {
     fn drop(&mut self) {
         // SAFETY: made by `sqlite3_prepare_v2` and finalised only here.
         unsafe { ffi::sqlite3_finalize(self.raw) };
@@ -194,7 +204,7 @@ const ROWS: usize = 10;
 const WIDTH: usize = 200;
 
 impl Said {
-    fn row(&mut self, statement: &Prepared) {
+    fn row(&mut self, statement: &Prepared<'_>) {
         self.rows += 1;
         if self.rows <= ROWS && self.lines.len() < 10 * ROWS {
             let line = statement.columns().collect::<Vec<_>>().join("|");

@@ -52,6 +52,11 @@ impl Watch {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nothing is interrupted while the guard lives: for what we write ourselves between a script's statements.
+    pub fn quiet(&self) -> impl Drop + '_ {
+        self.state()
+    }
+
     /// A script starts on this connection.
     pub fn arm(&self, connection: &Connection, limit: Option<Duration>) {
         let armed = Armed { handle: connection.get_interrupt_handle(), started: Instant::now(), limit };

@@ -122,7 +122,9 @@ fn a_dry_run_shows_the_statements_of_a_run() {
     assert_eq!(atomic[2], ".read migrations/sqlite/014_step.up.sql");
     assert!(atomic[3].contains("'***'") && atomic[4].contains("set event = 'done'"));
     assert_eq!(atomic[5], "commit;");
-    assert!(preview.steps[1][1].ends_with("(each statement by itself)"));
+    let parts = &preview.steps[1];
+    assert!(parts[1].contains("statement by statement") && parts[2] == "begin immediate;" && parts[5] == "commit;");
+    assert!(parts[4].contains(", 1, 1, NULL where exists"), "{}", parts[4]);
 }
 
 #[test]

@@ -86,6 +86,45 @@ fn the_journal_is_part_of_the_scripts_own_transactions() {
 }
 
 #[test]
+fn a_statement_is_not_kept_by_a_run_that_lost_its_lease_meanwhile() {
+    let world = World::new();
+    let mut locked = world.lock();
+    let stop = Stop::default();
+    let event = |_: usize, event: StepEvent| {
+        if matches!(event, StepEvent::Progress { done: 2, .. }) {
+            world.execute("update stepladder_lease set token = 'another'");
+        }
+    };
+    let context = Context { run: "r", stop: &stop, event: &event };
+    let text = "create table a(b); insert into a values (1); insert into a values (2); insert into a values (3)";
+    let failure = locked.run(&[in_parts(1, text)], &context).unwrap_err();
+    assert_eq!((failure.what.as_str(), failure.kept), ("was stopped", Kept::Half(Some((2, 4)))));
+    assert_eq!(world.sql::<i64>("select max(b) from a"), 1);
+}
+
+#[test]
+fn a_constraint_that_is_checked_at_the_end_of_a_statement_has_its_line() {
+    let world = World::new().option("foreign_keys", "true");
+    let mut locked = world.lock();
+    let text = "create table a(b primary key);\ncreate table c(d references a deferrable initially deferred);\n
+        -- no parent\ninsert into c values (1);";
+    let failure = run(locked.as_mut(), &[in_parts(1, text)]).failure();
+    assert_eq!((failure.line, failure.kept), (Some(5), Kept::Half(Some((2, 3)))));
+    assert!(failure.message.contains("FOREIGN KEY"));
+}
+
+#[test]
+fn a_long_script_in_parts_is_not_slow() {
+    let world = World::new();
+    let mut locked = world.lock();
+    let rows = "insert into a values ('0123456789 0123456789 0123456789 0123456789');\n".repeat(20_000);
+    let started = std::time::Instant::now();
+    run(locked.as_mut(), &[in_parts(1, &format!("create table a(b);\nbegin;\n{rows}commit;"))]).all_done();
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(world.ledger().entries.last().unwrap().parts_done, Some(20_003));
+}
+
+#[test]
 fn journal_modes_can_be_switched_both_ways() {
     let world = World::new();
     let mut locked = world.lock();
