@@ -33,22 +33,26 @@ def timed(argv, cwd, env=None, stdin=None):
 
 
 def pair(title, sides, rounds=ROUNDS):
-    """`sides`: name -> (prepare, run). Alternates them and prints medians and ratios to the first peer."""
+    """`sides`: name -> (prepare, run). Alternates them, each round in the other order, and prints medians; a ratio is the
+    median of the rounds' ratios, since a round's sides share whatever else the machine was doing."""
     took = {name: [] for name in sides}
     memory = {name: 0.0 for name in sides}
     for turn in range(rounds + 1):
-        for name, (prepare, run) in sides.items():
+        order = list(sides.items())
+        for name, (prepare, run) in order if turn % 2 else reversed(order):
             prepare()
+            os.sync()
             seconds, peak = run()
             if turn:
                 took[name].append(seconds)
                 memory[name] = max(memory[name], peak)
-    first = statistics.median(next(iter(took.values())))
+    ours = next(iter(took.values()))
     print(f"\n{title}")
     for name, values in took.items():
-        middle = statistics.median(values)
-        ratio = "" if name == next(iter(took)) else f"   stepladder/this {first / middle:5.2f}"
-        print(f"  {name:34} {middle * 1000:9.1f} ms  (min {min(values) * 1000:.1f}, max {max(values) * 1000:.1f})  {memory[name]:6.1f} MB{ratio}")
+        ratios = sorted(a / b for a, b in zip(ours, values))
+        ratio = "" if values is ours else f"   stepladder/this {statistics.median(ratios):5.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(f"  {name:34} {statistics.median(values) * 1000:9.1f} ms  "
+              f"(min {min(values) * 1000:.1f}, max {max(values) * 1000:.1f})  {memory[name]:6.1f} MB{ratio}")
 
 
 def nothing():
@@ -117,10 +121,11 @@ def databases():
     url = urllib.parse.urlparse(POSTGRES)
     at = lambda name: url._replace(path="/" + name).geturl()
 
-    def fresh():
-        for name in ("bench_a", "bench_b", "bench_c"):
+    def fresh(name):
+        def prepare():
             for sql in (f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}"):
                 subprocess.run([psql(), "-X", "-q", "-d", POSTGRES, "-c", sql], check=True, stderr=subprocess.DEVNULL)
+        return prepare
 
     return at, fresh
 
@@ -140,13 +145,13 @@ def postgres(work):
     write_set(f"{work}/migrations/postgres", 1000)
     write_plain(f"{work}/plain.sql", 1000)
     plain = [psql(), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", at("bench_b"), "-f", f"{work}/plain.sql"]
-    sides = {"stepladder up": (fresh, lambda: timed([STEPLADDER, "up"], work, {"POSTGRES_URL": at("bench_a")})),
-             "psql -f plain.sql": (nothing, lambda: timed(plain, work))}
+    sides = {"stepladder up": (fresh("bench_a"), lambda: timed([STEPLADDER, "up"], work, {"POSTGRES_URL": at("bench_a")})),
+             "psql -f plain.sql": (fresh("bench_b"), lambda: timed(plain, work))}
     if DBMATE:
         write_dbmate(f"{work}/dbmate", 1000)
         url = at("bench_c") + ("&" if "?" in at("bench_c") else "?") + "sslmode=disable"
         argv = [DBMATE, "--url", url, "--migrations-dir", "dbmate", "--no-dump-schema", "up"]
-        sides["dbmate up"] = (nothing, lambda: timed(argv, work))
+        sides["dbmate up"] = (fresh("bench_c"), lambda: timed(argv, work))
     pair("PostgreSQL, 1,000 pending migrations", sides)
 
 
@@ -159,7 +164,7 @@ def idle(work):
     if not POSTGRES:
         return
     at, fresh = databases()
-    fresh()
+    fresh("bench_a")()
     shutil.move(f"{work}/migrations/sqlite", f"{work}/migrations/postgres")
     env = {"POSTGRES_URL": at("bench_a")}
     timed([STEPLADDER, "up"], work, env)

@@ -20,6 +20,8 @@ mod card;
 mod locked;
 pub mod memory;
 mod owner;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
