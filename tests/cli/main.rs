@@ -18,6 +18,7 @@ mod seed;
 mod sqlite;
 mod status;
 mod templates;
+mod terminal;
 mod up_down;
 mod usage;
 mod validate;
