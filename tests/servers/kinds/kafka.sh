@@ -78,11 +78,11 @@ inter.broker.listener.name=PLAIN
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
-listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_tester="$SECRET";
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_plain="$SECRET";
 listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS;User:tester
+super.users=User:ANONYMOUS;User:tester;User:plain
 log.dirs=$DIR/data/logs
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -133,7 +133,7 @@ kind_start() {
         mkdir -p "$DIR/data" || return 1
         java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "-Dlog4j.configuration=file:$DIR/log4j.properties" -cp "$HOME_DIR/libs/*" \
             kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c "$DIR/server.properties" \
-            -S "SCRAM-SHA-512=[name=scram,password=$SECRET]" -S "SCRAM-SHA-256=[name=scram,password=$SECRET]" >>"$LOG" 2>&1 || return 1
+            -S "SCRAM-SHA-512=[name=tester,password=$SECRET]" -S "SCRAM-SHA-256=[name=tester,password=$SECRET]" >>"$LOG" 2>&1 || return 1
     fi
     jvm
     wait_until 60 answers || return 1
@@ -149,7 +149,7 @@ kind_start() {
 
 kind_env() {
     export_line STEPLADDER_TEST_KAFKA_URL "kafka://tester:$SECRET@127.0.0.1:$((PORT + 1))"
-    export_line STEPLADDER_TEST_KAFKA_SCRAM_URL "kafka://scram:$SECRET@127.0.0.1:$((PORT + 1))"
-    export_line STEPLADDER_TEST_KAFKA_PLAIN_URL "kafka://127.0.0.1:$PORT"
+    export_line STEPLADDER_TEST_KAFKA_LOGIN_URL "kafka://plain:$SECRET@127.0.0.1:$((PORT + 1))?mechanism=PLAIN"
+    export_line STEPLADDER_TEST_KAFKA_OPEN_URL "kafka://127.0.0.1:$PORT"
     export_line STEPLADDER_TEST_KAFKA_BIN "$HOME_DIR/bin"
 }

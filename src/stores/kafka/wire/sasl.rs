@@ -54,14 +54,22 @@ pub fn log_in(connection: &mut Connection, login: &Login, endpoint: &Endpoint) -
         let offered: Vec<&str> = answer.mechanisms.iter().map(|m| m.as_str()).collect();
         return Err(Trouble::Refused(other(endpoint, login, mechanism, &offered)));
     }
-    match mechanism {
+    let outcome = match mechanism {
         Mechanism::Plain => {
             let proof = format!("\0{}\0{}", login.user, login.password.reveal());
             say(connection, proof.as_bytes(), endpoint, login).map(drop)
         }
         Mechanism::Scram256 => scram(connection, &SHA256, endpoint, login),
         Mechanism::Scram512 => scram(connection, &SHA512, endpoint, login),
-    }
+    };
+    // The password itself is never sent because a proof of it was refused: that is for a person to say.
+    let has_plain = answer.mechanisms.iter().any(|m| m.as_str() == Mechanism::Plain.name());
+    outcome.map_err(|trouble| match trouble {
+        Trouble::Refused(failure) if has_plain && login.mechanism.is_none() && mechanism != Mechanism::Plain => {
+            Trouble::Refused(failure.hint("a user of the mechanism PLAIN? Say `mechanism = \"PLAIN\"`"))
+        }
+        trouble => trouble,
+    })
 }
 
 /// Notes another mechanism for the next try, where there is one in common.
