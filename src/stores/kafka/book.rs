@@ -123,6 +123,11 @@ impl Book {
         self.claim.as_ref().is_some_and(|claim| claim.token == token)
     }
 
+    /// The token and the expiry of the lease, by the broker's clock: they change with every sign of life.
+    pub fn mark(&self) -> Option<(String, i64)> {
+        self.claim.as_ref().map(|claim| (claim.token.clone(), claim.expires_ms))
+    }
+
     /// Who holds the lease. The broker's clock is known from its last record only; ours tells how much later it is.
     pub fn holder(&self, our_ms: i64) -> Option<Holder> {
         self.claim.as_ref().map(|claim| claim.holder(our_ms.max(self.newest_ms)))

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
-use kafka_protocol::messages::{CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest};
+use kafka_protocol::messages::{CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, DescribeAclsResponse};
 
-use super::acls::{ANY, Acls, OPERATIONS, PATTERNS, PERMISSIONS, RESOURCES, Rule, word};
+use super::acls::{Acls, OPERATIONS, PATTERNS, PERMISSIONS, RESOURCES, Rule, word};
 use super::action::{Action, Configure, Entity};
 use super::broker::{self, Refusal, Topic};
 use super::log::batch;
@@ -205,19 +205,31 @@ fn words(code: i16, said: Option<&str>) -> String {
     said.filter(|w| !w.is_empty()).map_or_else(|| error_words(code), str::to_owned)
 }
 
-fn list(cluster: &mut Cluster, rule: &Rule) -> Result<String, String> {
+/// The rules that match a filter, as one broker knows them, or as whoever answers does.
+pub fn matching_rules(cluster: &mut Cluster, rule: &Rule, node: Option<i32>) -> Result<DescribeAclsResponse, String> {
     let request = DescribeAclsRequest::default()
         .with_resource_type_filter(rule.resource)
         .with_resource_name_filter(rule.name.as_deref().map(text))
         .with_pattern_type_filter(rule.pattern)
         .with_principal_filter(rule.principal.as_deref().map(text))
-        .with_host_filter(None)
-        .with_operation(ANY)
-        .with_permission_type(ANY);
-    let answer = cluster.ask_any(&request).map_err(|f| f.message)?;
-    if answer.error_code != 0 {
-        return Err(words(answer.error_code, answer.error_message.as_ref().map(|m| m.as_str())));
+        .with_host_filter(rule.host.as_deref().map(text))
+        .with_operation(rule.operation)
+        .with_permission_type(rule.permission);
+    let answer = match node {
+        Some(node) => {
+            let asked = cluster.ask(node, &request);
+            asked.map_err(|t| t.failure(&cluster.endpoint).message)?
+        }
+        None => cluster.ask_any(&request).map_err(|f| f.message)?,
+    };
+    match answer.error_code {
+        0 => Ok(answer),
+        code => Err(words(code, answer.error_message.as_ref().map(|m| m.as_str()))),
     }
+}
+
+fn list(cluster: &mut Cluster, rule: &Rule) -> Result<String, String> {
+    let answer = matching_rules(cluster, rule, None)?;
     let mut said = String::new();
     for resource in &answer.resources {
         for acl in &resource.acls {

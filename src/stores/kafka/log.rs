@@ -21,7 +21,7 @@ use super::wire::{Cluster, Trouble};
 use crate::domain::Failure;
 
 /// What keeps the ledger's records: all of them, for ever, with the broker's times.
-const KEPT: [(&str, &str); 5] = [
+pub const KEPT: [(&str, &str); 5] = [
     ("cleanup.policy", "delete"),
     ("retention.ms", "-1"),
     ("retention.bytes", "-1"),

@@ -76,8 +76,8 @@ fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
 struct Kafka {
     settings: Settings,
     log: Log,
-    /// The holder as it was last seen: token and time left, and since when it has been so.
-    sign_of_life: Option<(String, i64, Instant)>,
+    /// The holder's last sign of life that was seen, and when.
+    sign_of_life: Option<(Option<(String, i64)>, Instant)>,
 }
 
 /// Our own clock, which tells how late it is since the broker's last record.
@@ -98,18 +98,16 @@ impl Kafka {
     /// Whether a lease may have expired by the broker's clock, which only a write can tell: ours says so, or nothing
     /// has been heard of its holder for as long as it lasts.
     fn may_have_expired(&mut self, holder: &Holder) -> bool {
-        let now = our_ms();
-        let expires_ms = now.saturating_add(holder.expires_in_ms);
-        match &self.sign_of_life {
-            Some((token, seen, since)) if *token == holder.token && (seen - expires_ms).abs() < 50 => {
-                let lease = Duration::from_millis(u64::try_from(holder.idle_ms + holder.expires_in_ms).unwrap_or(0));
-                holder.expires_in_ms <= 0 || since.elapsed() > lease
-            }
+        let mark = self.log.book.mark();
+        let lease = Duration::from_millis(u64::try_from(holder.idle_ms + holder.expires_in_ms).unwrap_or(0));
+        let silent = match &self.sign_of_life {
+            Some((seen, since)) if *seen == mark => since.elapsed() > lease,
             _ => {
-                self.sign_of_life = Some((holder.token.clone(), expires_ms, Instant::now()));
-                holder.expires_in_ms <= 0
+                self.sign_of_life = Some((mark, Instant::now()));
+                false
             }
-        }
+        };
+        silent || holder.expires_in_ms <= 0
     }
 
     /// Claims the lease; the log decides.
@@ -161,7 +159,8 @@ impl Store for Kafka {
                 let fed = job.input.as_ref().map(|i| format!("  <<{} lines", i.lines().count())).unwrap_or_default();
                 lines.push(line + &fed);
             }
-            lines.push(format!("entry: {} is done, after {} journalled", step.label, jobs.len()));
+            let parts = crate::domain::plan::count(jobs.len(), "journalled part");
+            lines.push(format!("entry: {} is done, after {parts}", step.label));
             Ok(lines)
         });
         let steps = lines.collect::<Result<Vec<_>, Failure>>()?;

@@ -1,6 +1,9 @@
 //! What `doctor` learns of a cluster and of the client.
 
+use super::action::Entity;
+use super::broker;
 use super::endpoint::{Client, Endpoint};
+use super::log::KEPT;
 use super::tools;
 use super::wire::Cluster;
 use crate::domain::Failure;
@@ -40,6 +43,25 @@ pub fn probe(cluster: &mut Cluster) -> Result<Probe, Failure> {
             "the ledger's topic has one copy only".to_owned(),
             "give it more with kafka-reassign-partitions, so that it outlives a broker".to_owned(),
         ));
+    }
+    let ledger = Entity::Topic(cluster.endpoint.ledger.clone());
+    // Who may not read a topic's settings is not told about them.
+    let settings = if answer.topics.iter().any(|t| t.error_code == 0) {
+        broker::settings(cluster, &ledger, None)
+    } else {
+        Ok(Vec::new())
+    };
+    for setting in settings.unwrap_or_default() {
+        let wanted = KEPT.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| *value);
+        if let (Some(wanted), Some(value)) = (wanted, setting.value.filter(|v| Some(v.as_str()) != wanted)) {
+            warnings.push((
+                format!("the ledger's topic has {}={value}, so it may lose what is applied", setting.name),
+                format!(
+                    "kafka-configs --alter --topic {} --add-config {}={wanted}",
+                    cluster.endpoint.ledger, setting.name
+                ),
+            ));
+        }
     }
     Ok(Probe { server, warnings })
 }

@@ -263,7 +263,7 @@ fn hints(message: &str) -> Vec<String> {
             "OutOfMemoryError",
             "give the tool's JVM more: `KAFKA_HEAP_OPTS=-Xmx512m` in the environment, or before the command",
         ),
-        ("Authorization", "this user may not do that here: grant it the right with kafka-acls"),
+        ("uthorization", "this user may not do that here: grant it the right with kafka-acls"),
         ("cannot be reached because only", "`--replication-factor` may not be larger than the number of brokers"),
     ];
     let known = HINTS.iter().filter(|(words, _)| message.contains(words));

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::acls::Acls;
 use super::action::{Action, Entity};
-use super::broker;
 use super::wire::Cluster;
+use super::{broker, builtin};
 use crate::domain::Failure;
 
 /// How long an effect may take to reach every broker.
@@ -75,24 +76,40 @@ pub fn settle(cluster: &mut Cluster, action: &Action, touched: &Touched) -> Resu
             touched.topics.iter().try_for_each(|name| topic_seen(cluster, name, |seen| seen == Some(wanted), "larger"))
         }
         Action::Configure(change) if matches!(change.entity, Entity::Topic(_)) => {
-            let until = Instant::now() + SHORT;
-            cluster.metadata(Some(&[]))?;
-            for node in cluster.nodes() {
-                loop {
-                    let Ok(settings) = broker::settings(cluster, &change.entity, Some(node)) else { break };
-                    let own = |name: &str| settings.iter().find(|s| s.name == name && s.own);
-                    let set =
-                        change.set.iter().all(|(n, v)| own(n).is_some_and(|s| s.value.as_ref().is_none_or(|x| x == v)));
-                    if set && change.delete.iter().all(|n| own(n).is_none()) || Instant::now() > until {
-                        break;
-                    }
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-            }
-            Ok(())
+            on_every_broker(cluster, |cluster, node| {
+                let settings = broker::settings(cluster, &change.entity, Some(node)).ok()?;
+                let own = |name: &str| settings.iter().find(|s| s.name == name && s.own);
+                let is_set = |(name, value): &(String, String)| {
+                    own(name).is_some_and(|s| s.value.as_ref().is_none_or(|v| v == value))
+                };
+                Some(change.set.iter().all(is_set) && change.delete.iter().all(|name| own(name).is_none()))
+            })
         }
+        Action::Acls(Acls::Add(rules)) => on_every_broker(cluster, |cluster, node| {
+            let known = |rule| Some(!builtin::matching_rules(cluster, rule, Some(node)).ok()?.resources.is_empty());
+            rules.iter().map(known).try_fold(true, |all, one| Some(all && one?))
+        }),
+        Action::Acls(Acls::Remove(rules)) => on_every_broker(cluster, |cluster, node| {
+            let gone = |rule| Some(builtin::matching_rules(cluster, rule, Some(node)).ok()?.resources.is_empty());
+            rules.iter().map(gone).try_fold(true, |all, one| Some(all && one?))
+        }),
         _ => Ok(()),
     }
+}
+
+/// Asks each broker until it knows; one that cannot be asked, or does not come to know it in time, is passed over.
+fn on_every_broker(
+    cluster: &mut Cluster,
+    mut knows: impl FnMut(&mut Cluster, i32) -> Option<bool>,
+) -> Result<(), Failure> {
+    let until = Instant::now() + SHORT;
+    cluster.metadata(Some(&[]))?;
+    for node in cluster.nodes() {
+        while knows(cluster, node) == Some(false) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    Ok(())
 }
 
 fn topic_seen(

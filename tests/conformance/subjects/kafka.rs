@@ -200,6 +200,10 @@ impl Subject for Kafka {
         }
     }
 
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(if self.client.as_deref() == Some("builtin") { 2 } else { 8 })
+    }
+
     fn shelf(&self) -> String {
         self.create("shelf")
     }

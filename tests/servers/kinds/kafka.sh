@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # servers.sh reads what is set here
-# Apache Kafka in KRaft mode, one broker, from Maven Central, with wrappers of its command line tools. Two listeners: plain,
-# for the observer of the tests, and SASL (PLAIN and SCRAM), for everything else.
+# Apache Kafka in KRaft mode, one broker, from Maven Central, with wrappers of its command line tools. Three listeners: plain,
+# for the observer of the tests, SASL (PLAIN and SCRAM), for everything else, and TLS with a login, with a certificate that a CA
+# made here has signed.
 
 PORT_BASE=21091
 VERSION=3.9.1
@@ -11,6 +12,7 @@ kind_packages() {
     command -v java >/dev/null 2>&1 || echo default-jre-headless
     command -v mvn >/dev/null 2>&1 || [ -e "$HOME_DIR/complete" ] || echo maven
     command -v kcat >/dev/null 2>&1 || echo kcat
+    command -v openssl >/dev/null 2>&1 || echo openssl
 }
 
 pom() {
@@ -72,15 +74,19 @@ properties() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((PORT + 2))
-listeners=PLAIN://127.0.0.1:$PORT,SASL://127.0.0.1:$((PORT + 1)),CONTROLLER://127.0.0.1:$((PORT + 2))
-advertised.listeners=PLAIN://127.0.0.1:$PORT,SASL://127.0.0.1:$((PORT + 1))
+listeners=PLAIN://127.0.0.1:$PORT,SASL://127.0.0.1:$((PORT + 1)),CONTROLLER://127.0.0.1:$((PORT + 2)),TLS://127.0.0.1:$((PORT + 3))
+advertised.listeners=PLAIN://127.0.0.1:$PORT,SASL://127.0.0.1:$((PORT + 1)),TLS://localhost:$((PORT + 3))
 inter.broker.listener.name=PLAIN
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_plain="$SECRET";
 listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.tls.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.tls.sasl.enabled.mechanisms=SCRAM-SHA-512
+ssl.keystore.type=PEM
+ssl.keystore.location=$DIR/tls/server.pem
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:tester;User:plain
 log.dirs=$DIR/data/logs
@@ -94,6 +100,22 @@ num.io.threads=4
 num.network.threads=2
 log.cleaner.dedupe.buffer.size=8388608
 PROPERTIES
+}
+
+tls_files() {
+    mkdir -p "$DIR/tls" || return 1
+    (
+        cd "$DIR/tls" || exit 1
+        for ca in ca wrong-ca; do
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout "$ca.key" -out "$ca.crt" \
+                -subj "/CN=Stepladder tests $ca" -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign'
+        done
+        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=localhost
+        printf '%s\n' 'basicConstraints=CA:FALSE' 'keyUsage=digitalSignature' 'extendedKeyUsage=serverAuth' 'subjectAltName=DNS:localhost' >server.ext
+        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile server.ext -out server.crt
+        cat server.key server.crt ca.crt >server.pem
+        chmod 0600 ./*.key server.pem
+    ) >>"$LOG" 2>&1
 }
 
 answers() { kcat -b "127.0.0.1:$PORT" -L -J -m 2; }
@@ -130,7 +152,7 @@ kind_start() {
     if ! [ -e "$DIR/made" ]; then
         fresh=yes
         rm -rf "$DIR/data"
-        mkdir -p "$DIR/data" || return 1
+        mkdir -p "$DIR/data" && tls_files || return 1
         java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "-Dlog4j.configuration=file:$DIR/log4j.properties" -cp "$HOME_DIR/libs/*" \
             kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c "$DIR/server.properties" \
             -S "SCRAM-SHA-512=[name=tester,password=$SECRET]" -S "SCRAM-SHA-256=[name=tester,password=$SECRET]" >>"$LOG" 2>&1 || return 1
@@ -150,6 +172,9 @@ kind_start() {
 kind_env() {
     export_line STEPLADDER_TEST_KAFKA_URL "kafka://tester:$SECRET@127.0.0.1:$((PORT + 1))"
     export_line STEPLADDER_TEST_KAFKA_LOGIN_URL "kafka://plain:$SECRET@127.0.0.1:$((PORT + 1))?mechanism=PLAIN"
+    export_line STEPLADDER_TEST_KAFKA_TLS_URL "kafka+ssl://tester:$SECRET@localhost:$((PORT + 3))"
+    export_line STEPLADDER_TEST_KAFKA_CA "$DIR/tls/ca.crt"
+    export_line STEPLADDER_TEST_KAFKA_WRONG_CA "$DIR/tls/wrong-ca.crt"
     export_line STEPLADDER_TEST_KAFKA_OPEN_URL "kafka://127.0.0.1:$PORT"
     export_line STEPLADDER_TEST_KAFKA_BIN "$HOME_DIR/bin"
 }

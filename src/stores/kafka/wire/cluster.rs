@@ -73,6 +73,7 @@ impl Cluster {
 
     /// Any connection: an open one, or one to the first broker that answers.
     fn any(&mut self) -> Result<i32, Trouble> {
+        self.open.retain(|_, connection| !connection.is_stale());
         if let Some(node) = self.open.keys().next_back() {
             return Ok(*node);
         }
@@ -97,6 +98,9 @@ impl Cluster {
     /// # Errors
     /// No answer.
     pub fn ask<C: Call>(&mut self, node: i32, request: &C) -> Result<C::Answer, Trouble> {
+        if self.open.get(&node).is_some_and(Connection::is_stale) {
+            self.open.remove(&node);
+        }
         if !self.open.contains_key(&node) {
             let place = self.places.get(&node).cloned();
             let (host, port) = place.ok_or_else(|| Trouble::Line(format!("broker {node} is gone")))?;
@@ -133,7 +137,10 @@ impl Cluster {
         if self.controller < 0 || !self.open.contains_key(&self.controller) {
             self.metadata(Some(&[]))?;
         }
-        let node = if self.places.contains_key(&self.controller) { self.controller } else { -1 };
+        let node = match self.places.contains_key(&self.controller) {
+            true => self.controller,
+            false => self.any().map_err(|t| t.failure(&self.endpoint))?,
+        };
         self.ask(node, request).map_err(|t| t.failure(&self.endpoint))
     }
 

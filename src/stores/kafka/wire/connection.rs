@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader};
@@ -18,6 +18,8 @@ use crate::stores::kafka::endpoint::Endpoint;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a broker may take to answer.
 const ANSWER: Duration = Duration::from_secs(40);
+/// How long a connection may lie idle and be used again: brokers hang up after ten minutes, firewalls earlier.
+const IDLE: Duration = Duration::from_secs(60);
 /// No answer of ours is longer.
 const LONGEST: usize = 256 << 20;
 
@@ -65,6 +67,9 @@ pub struct Connection {
     /// `host:port`.
     pub place: String,
     sent: i32,
+    used: Instant,
+    /// When the broker wants to see a login again.
+    pub until: Option<Instant>,
     versions: BTreeMap<i16, (i16, i16)>,
     /// What it said of itself.
     pub said: ApiVersionsResponse,
@@ -94,12 +99,19 @@ impl Connection {
             Some(wanted) => Stream::Tls(Box::new(tls::wrap(wanted, host, stream)?)),
         };
         let said = ApiVersionsResponse::default();
-        let mut connection = Self { stream, place, sent: 0, versions: BTreeMap::new(), said };
+        let mut connection =
+            Self { stream, place, sent: 0, used: Instant::now(), until: None, versions: BTreeMap::new(), said };
         connection.learn_versions()?;
         if let Some(login) = &endpoint.login {
             sasl::log_in(&mut connection, login, endpoint)?;
         }
         Ok(connection)
+    }
+
+    /// Whether the broker may have hung up, or is about to: a change that is asked for over a dead line may have been
+    /// made or not, so none is.
+    pub fn is_stale(&self) -> bool {
+        self.used.elapsed() > IDLE || self.until.is_some_and(|until| Instant::now() > until)
     }
 
     fn learn_versions(&mut self) -> Result<(), Trouble> {
@@ -153,6 +165,7 @@ impl Connection {
         self.stream.write_all(&frame)?;
         self.stream.flush()?;
         let mut answer = self.frame()?;
+        self.used = Instant::now();
         let header_version = if C::KEY as i16 == ApiVersionsRequest::KEY as i16 {
             0
         } else {

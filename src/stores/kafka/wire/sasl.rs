@@ -1,6 +1,7 @@
 //! Logging in: PLAIN and SCRAM (RFC 5802), the strongest that the broker offers unless the configuration names one.
 
 use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -87,6 +88,9 @@ fn say(connection: &mut Connection, bytes: &[u8], endpoint: &Endpoint, login: &L
     let request = SaslAuthenticateRequest::default().with_auth_bytes(bytes.to_vec().into());
     let answer = connection.ask(&request)?;
     if answer.error_code == 0 {
+        // The broker hangs up at the end of a login's life: half of it is used.
+        let life = u64::try_from(answer.session_lifetime_ms).unwrap_or(0);
+        connection.until = (life > 0).then(|| Instant::now() + Duration::from_millis(life / 2));
         return Ok(answer.auth_bytes.to_vec());
     }
     let words = answer.error_message.as_ref().map_or("the login was refused", |m| m.as_str());
