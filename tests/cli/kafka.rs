@@ -109,7 +109,7 @@ impl Cluster {
         let first = format!("kafka-topics --create --if-not-exists --topic {prefix}there --partitions 3\n");
         self.world.write(UP, format!("# top\n{first}{}\n", line.replace("PREFIX.", prefix)));
         self.world.write("migrations/kafka/001_a.down.kafka", "# nothing\n");
-        self.world.run("up")
+        self.world.run("up -v")
     }
 }
 
@@ -146,7 +146,7 @@ const WRONG: [(&str, &str, &str); 7] = [
         "documentation",
     ),
     ("kafka-console-producer --topic PREFIX.gone <<< x", "not present in metadata", "kafka-topics --create"),
-    ("kafka-topics --delete --topic '.*'", "is not of this store", "begin with"),
+    ("kafka-topics --delete --topic 'stepladder-test-.*'", "is not of this store", "begin with"),
     ("kafka-topics --delete --topic PREFIX.ledger", "is the ledger's", "pattern"),
 ];
 
@@ -201,9 +201,9 @@ END
 kafka-console-consumer --topic PREFIX.there --from-beginning --max-messages 2
 kafka-topics --alter --topic PREFIX.there --partitions 5
 kafka-topics --describe --topic PREFIX.there";
-        assert_eq!(cluster.up(script).code, 0, "{client}");
-        cluster.world.ok("down");
-        let said = cluster.world.ok("up -v").all();
+        let said = cluster.up(script);
+        assert_eq!(said.code, 0, "{client}: {}", said.all());
+        let said = said.all();
         for wanted in [
             "cleanup.policy=compact,delete",
             "principal=User:cli, host=*, operation=READ, permissionType=ALLOW",

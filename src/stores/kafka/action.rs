@@ -93,6 +93,9 @@ impl Action {
                 .map(|s| Self::Sleep(Duration::from_secs_f64(s)))
                 .ok_or_else(|| "sleep takes seconds".into());
         }
+        if !BUILTIN.contains(&tool) {
+            return Err(format!("`{tool}` is not built in; what is: {}", BUILTIN.join(", ")));
+        }
         let options = Options::read(&part.words[1..])?;
         let known = |names: &[&str]| match options.stranger(&[&WHERE[..], names].concat()) {
             Some(name) => Err(format!("{name} is not a recognized option")),
@@ -109,8 +112,7 @@ impl Action {
             "kafka-configs" => configs(&options, known),
             "kafka-acls" => acls::read(&options, known).map(Self::Acls),
             "kafka-console-producer" => produce(&options, known),
-            "kafka-console-consumer" => consume(&options, known),
-            _ => Err(format!("`{tool}` is not built in; what is: {}", BUILTIN.join(", "))),
+            _ => consume(&options, known),
         }
     }
 
