@@ -15,6 +15,8 @@ STEPLADDER = os.environ.get("STEPLADDER", os.path.join(ROOT, "target", "release"
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 DBMATE = os.environ.get("DBMATE") or shutil.which("dbmate")
 POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
+KAFKA = os.environ.get("STEPLADDER_TEST_KAFKA_OPEN_URL")
+KAFKA_BIN = os.environ.get("STEPLADDER_TEST_KAFKA_BIN")
 
 
 def timed(argv, cwd, env=None, stdin=None):
@@ -155,6 +157,37 @@ def postgres(work):
     pair("PostgreSQL, 1,000 pending migrations", sides)
 
 
+def kafka(work):
+    """50 topics: Kafka's tools through stepladder and through a shell, then built in; and a look."""
+    if not KAFKA:
+        return print("\nkafka: left out, STEPLADDER_TEST_KAFKA_OPEN_URL is not set")
+    brokers = KAFKA.split("://")[1].split("?")[0]
+    topics = os.path.join(KAFKA_BIN, "kafka-topics") if KAFKA_BIN else "kafka-topics"
+    folder = f"{work}/migrations/kafka"
+    os.makedirs(folder)
+    for n in range(1, 51):
+        for way in ("create", "delete"):
+            with open(f"{folder}/{n:03}_t{n}.{'up' if way == 'create' else 'down'}.kafka", "w") as f:
+                f.write(f"kafka-topics --{way} --topic bench.t{n}\n")
+    with open(f"{work}/plain.sh", "w") as f:
+        f.write("set -e\n" + "".join(f"{topics} --bootstrap-server {brokers} --create --topic bench.t{n}\n" for n in range(1, 51)))
+    tools = {"KAFKA_BROKERS": f"{brokers}?prefix=bench.&ledger=bench_ledger" + (f"&client={KAFKA_BIN}" if KAFKA_BIN else "")}
+    builtin = {"KAFKA_BROKERS": f"{brokers}?prefix=bench.&ledger=bench_ledger&client=builtin"}
+
+    def clean():
+        subprocess.run([topics, "--bootstrap-server", brokers, "--delete", "--if-exists", "--topic", "bench[._].*"],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    pair("Kafka, 50 topics", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, tools)),
+        "the same calls in a shell": (clean, lambda: timed(["sh", "plain.sh"], work)),
+        "stepladder up, built in": (clean, lambda: timed([STEPLADDER, "up"], work, builtin))}, min(ROUNDS, 3))
+    pair("Kafka, nothing pending of 50", {
+        "stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, tools)),
+        "kafka-topics --list": (nothing, lambda: timed([topics, "--bootstrap-server", brokers, "--list"], work))})
+    clean()
+
+
 def idle(work):
     write_set(f"{work}/migrations/sqlite", 1000)
     timed([STEPLADDER, "up"], work)
@@ -173,7 +206,7 @@ def idle(work):
         "psql -c 'select 1'": (nothing, lambda: timed([psql(), "-X", "-d", at("bench_a"), "-c", "select 1"], work))}, 15)
 
 
-BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "idle": idle}
+BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "kafka": kafka, "idle": idle}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):

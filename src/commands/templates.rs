@@ -14,6 +14,20 @@ macro_rules! files {
 
 /// Every file of `templates/`; a test fails when one is not listed.
 pub static FILES: &[File] = files![
+    "kafka/acl.down.kafka",
+    "kafka/acl.up.kafka",
+    "kafka/compacted.down.kafka",
+    "kafka/compacted.up.kafka",
+    "kafka/config.down.kafka",
+    "kafka/config.up.kafka",
+    "kafka/default.down.kafka",
+    "kafka/default.up.kafka",
+    "kafka/partitions.down.kafka",
+    "kafka/partitions.up.kafka",
+    "kafka/records.down.kafka",
+    "kafka/records.up.kafka",
+    "kafka/topic.down.kafka",
+    "kafka/topic.up.kafka",
     "memory/default.down.mem",
     "memory/default.up.mem",
     "postgres/backfill.down.sql",

@@ -17,6 +17,8 @@
 //! 6. A line in [`KINDS`], templates, a sample pair, a row in the docs. A test fails when one is missing.
 
 mod card;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod locked;
 pub mod memory;
 mod owner;
@@ -46,6 +48,8 @@ pub static KINDS: &[&Kind] = &[
     &postgres::POSTGRES,
     #[cfg(feature = "postgres")]
     &postgres::TIMESCALEDB,
+    #[cfg(feature = "kafka")]
+    &kafka::KIND,
     &memory::KIND,
 ];
 

@@ -11,6 +11,8 @@ mod fresh;
 mod generate;
 mod init;
 mod json;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod leases;
 mod output;
 mod repair;

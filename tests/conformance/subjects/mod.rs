@@ -1,5 +1,6 @@
 //! The kinds under test, a file each.
 
+mod kafka;
 mod memory;
 mod postgres;
 mod sqlite;
@@ -7,8 +8,15 @@ mod sqlite;
 use crate::subject::Source;
 
 /// Every column of the table.
-pub const SOURCES: &[Source] =
-    &[memory::SOURCE, sqlite::SOURCE, postgres::POSTGRES, postgres::PGBOUNCER, postgres::TIMESCALEDB];
+pub const SOURCES: &[Source] = &[
+    memory::SOURCE,
+    sqlite::SOURCE,
+    postgres::POSTGRES,
+    postgres::PGBOUNCER,
+    postgres::TIMESCALEDB,
+    kafka::TOOLS,
+    kafka::BUILTIN,
+];
 
 /// Text from hexadecimal digits; none from none.
 fn from_hex(hex: &str) -> Option<String> {
