@@ -18,6 +18,8 @@ mod options;
 mod probe;
 mod properties;
 mod record;
+mod records;
+mod rules;
 mod run;
 mod script;
 mod settle;
