@@ -139,7 +139,7 @@ impl Watch<'_> {
         let cluster = &mut held.log.cluster;
         let touched = match &job.action {
             Some(action) => settle::touched(cluster, action)?,
-            None => Touched::default(),
+            None => Touched { topics: job.named.clone() },
         };
         let endpoint = std::sync::Arc::clone(&cluster.endpoint);
         if let Some(topic) = touched.topics.iter().find(|t| !endpoint.may_touch(t)) {
