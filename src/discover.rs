@@ -9,6 +9,7 @@ use crate::config::{Config, StoreConfig};
 use crate::domain::catalog::Found;
 use crate::domain::comments::{leading, style_of};
 use crate::domain::file_name::NameError;
+use crate::domain::lines;
 use crate::domain::mode::PROGRAMS;
 use crate::domain::sql::{self, Shape};
 use crate::domain::{Catalog, Checksum, Direction, FileName, Finding, Script, Version, directive};
@@ -260,6 +261,9 @@ pub fn script(
     if let Some(unclosed) = &shape.unclosed {
         let message = format!("a {} is opened here and never closed", unclosed.what);
         findings.push(Finding::error("unclosed", shown, message).at(unclosed.line));
+    }
+    if let Err(wrong) = if extension == "kafka" { lines::parts(text).map(drop) } else { Ok(()) } {
+        findings.push(Finding::error("unreadable-line", shown, wrong.message).at(wrong.line).hint(wrong.hint));
     }
     if direction == Direction::Down && directives.irreversible.is_some() {
         let message = "says `irreversible`, which belongs into the up script";

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod file_name;
 pub mod finding;
 pub mod ledger;
+pub mod lines;
 pub mod mode;
 pub mod plan;
 pub mod plan_down;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::acls::{self, Acls};
 use super::options::{Options, pairs};
-use super::script::Part;
+use crate::domain::lines::Part;
 
 /// What a command line does, as far as it is understood here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,13 +122,25 @@ impl Action {
         let mut rest = part.words.iter();
         while let Some(word) = rest.next() {
             let name = word.strip_prefix("--").unwrap_or_default();
-            if WHERE.contains(&name) {
+            // Where the replicas go is the tool's affair.
+            if WHERE.contains(&name) || name == "replica-assignment" {
                 rest.next();
             } else if !WHERE.iter().any(|w| name.strip_prefix(w).is_some_and(|r| r.starts_with('='))) {
                 words.push(word.clone());
             }
         }
         Self::read(tool, &Part { words, ..part.clone() }).ok()
+    }
+}
+
+/// The topics that a line names although it is not understood otherwise.
+pub fn named_topics(tool: &str, part: &Part) -> Vec<String> {
+    let Ok(options) = Options::read(&part.words[1..]) else { return Vec::new() };
+    match tool {
+        "kafka-topics" => options.all("topic"),
+        "kafka-configs" if options.get("entity-type") == Some("topics") => options.all("entity-name"),
+        "kafka-configs" => options.all("topic"),
+        _ => Vec::new(),
     }
 }
 
@@ -262,7 +274,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Action, String> {
-        let part = super::super::script::parts(line).unwrap().remove(0);
+        let part = crate::domain::lines::parts(line).unwrap().remove(0);
         Action::read(&part.words[0].clone(), &part)
     }
 
@@ -315,7 +327,7 @@ mod tests {
     #[test]
     fn a_tool_may_say_where_the_cluster_is() {
         let line = "kafka-topics --bootstrap-server a:1 --delete --command-config=x --topic t";
-        let part = super::super::script::parts(line).unwrap().remove(0);
+        let part = crate::domain::lines::parts(line).unwrap().remove(0);
         let expected = Action::Delete { pattern: "t".to_owned(), if_exists: false };
         assert_eq!(Action::of_tool("kafka-topics", &part), Some(expected));
     }

@@ -196,7 +196,9 @@ impl Url {
             let (user, password) = login.split_once(':').unwrap_or((login, ""));
             url.user = Some((decoded(user), decoded(password)));
         }
-        for server in servers.trim_end_matches('/').split(',').map(str::trim).filter(|s| !s.is_empty()) {
+        // A path means nothing here.
+        let servers = servers.split('/').next().unwrap_or_default();
+        for server in servers.split(',').map(str::trim).filter(|s| !s.is_empty()) {
             url.brokers.push(broker(server)?);
         }
         Ok(url)
@@ -219,9 +221,8 @@ impl Url {
     }
 }
 
-/// `host`, `host:port`, `[::1]:port`; a listener's name before it (`PLAINTEXT://`) is passed over.
+/// `host`, `host:port`, `[::1]:port`.
 fn broker(server: &str) -> Result<(String, u16), Failure> {
-    let server = server.rsplit_once("://").map_or(server, |(_, rest)| rest);
     let (host, port) = match server.strip_prefix('[').and_then(|s| s.split_once(']')) {
         Some((host, rest)) => (host, rest.strip_prefix(':')),
         None => server.split_once(':').map_or((server, None), |(host, port)| (host, Some(port))),

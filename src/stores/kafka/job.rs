@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::action::Action;
+use super::action::{Action, named_topics};
 use super::endpoint::{Client, Endpoint};
-use super::script::{Part, parts};
 use super::tools;
+use crate::domain::lines::{Part, parts};
 use crate::domain::{Failure, FailureKind};
 use crate::process::CommandLine;
 use crate::stores::Step;
@@ -17,6 +17,8 @@ pub struct Job {
     pub line: usize,
     /// What it does, as far as it is understood.
     pub action: Option<Action>,
+    /// The topics that it names, when it is not understood.
+    pub named: Vec<String>,
     /// Kafka's own tool; none when it is carried out in process.
     pub tool: Option<CommandLine>,
     /// What it reads.
@@ -86,6 +88,7 @@ impl Place<'_> {
             })?),
             false => Action::of_tool(tool, &part),
         };
+        let named = if action.is_some() { Vec::new() } else { named_topics(tool, &part) };
         let shown = shell_words::join(&part.words);
         let command = match builtin {
             true => None,
@@ -101,7 +104,7 @@ impl Place<'_> {
                 Some(command)
             }
         };
-        Ok(Job { line, action, tool: command, input: part.input, shown })
+        Ok(Job { line, action, named, tool: command, input: part.input, shown })
     }
 
     fn find(&self, tool: &str) -> Result<PathBuf, Failure> {

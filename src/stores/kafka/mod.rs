@@ -1,6 +1,6 @@
 //! Apache Kafka: scripts are lines of Kafka's own tools; ledger and lease are records of one topic.
 //!
-//! [`script`] reads the lines, [`tools`] makes command lines of them and [`action`] says what they do; [`run`] carries
+//! [`crate::domain::lines`] reads the lines, [`tools`] makes command lines of them and [`action`] says what they do; [`run`] carries
 //! them out, through the tools or [`builtin`], and waits for their effects ([`settle`]). The ledger ([`log`]) is spoken
 //! to over Kafka's protocol ([`wire`]); what its records add up to is decided by [`book`], in the log's order.
 
@@ -18,8 +18,9 @@ mod options;
 mod probe;
 mod properties;
 mod record;
+mod records;
+mod rules;
 mod run;
-mod script;
 mod settle;
 mod tools;
 mod wipe;

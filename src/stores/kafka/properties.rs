@@ -21,7 +21,7 @@ pub fn parse(text: &str) -> Properties {
         if line.is_empty() || line.starts_with(['#', '!']) {
             continue;
         }
-        while line.len() - line.trim_end_matches('\\').len() & 1 == 1 {
+        while (line.len() - line.trim_end_matches('\\').len()) & 1 == 1 {
             line.pop();
             line.push_str(lines.next().unwrap_or_default().trim_start());
         }
@@ -45,25 +45,26 @@ fn split(line: &str) -> (&str, &str) {
 }
 
 fn unescaped(text: &str) -> String {
-    let mut out = String::new();
+    // Java's escapes name halves of pairs.
+    let mut units: Vec<u16> = Vec::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some('r') => out.push('\r'),
-                Some('u') => {
-                    let code: String = chars.by_ref().take(4).collect();
-                    out.extend(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32));
-                }
-                Some(c) => out.push(c),
-                None => {}
-            },
-            c => out.push(c),
-        }
+        let meant = match (c, if c == '\\' { chars.next() } else { None }) {
+            ('\\', Some('u')) => {
+                let code: String = chars.by_ref().take(4).collect();
+                units.extend(u16::from_str_radix(&code, 16));
+                continue;
+            }
+            ('\\', Some('n')) => '\n',
+            ('\\', Some('t')) => '\t',
+            ('\\', Some('r')) => '\r',
+            ('\\', Some(other)) => other,
+            ('\\', None) => continue,
+            (plain, _) => plain,
+        };
+        units.extend(meant.encode_utf16(&mut [0; 2]).iter());
     }
-    out
+    String::from_utf16_lossy(&units)
 }
 
 /// A name or value as a properties file holds it: ASCII, one line.

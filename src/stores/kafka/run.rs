@@ -105,14 +105,14 @@ impl Watch<'_> {
         let nothing = |broken: Broken| broken.of(step, Kept::Nothing);
         let jobs = held.jobs(&step.text).map_err(|u| nothing(u.into()))?;
         let total = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        let mut done = step.resume_from.min(total);
-        let begun = entry(step, EntryEvent::Begun, None, (done, total));
+        let first = step.resume_from.min(total);
+        let begun = entry(step, EntryEvent::Begun, None, (first, total));
         held.keep_down(begun.down.as_ref()).map_err(|f| nothing(f.into()))?;
         let row = Row::new(&begun, &held.claimant());
         if !held.write(vec![Says::Entry(row)]).map_err(|f| nothing(f.into()))? {
             return Err(nothing(self.no_lease()));
         }
-        for job in jobs.iter().skip(done as usize) {
+        for (job, done) in jobs.iter().skip(first as usize).zip(first..) {
             let half = |broken: Broken| broken.at(job.line).of(step, Kept::Half(Some((done, total))));
             self.part(held, job).map_err(half)?;
             if done + 1 < total {
@@ -121,8 +121,7 @@ impl Watch<'_> {
                     return Err(half(self.no_lease()));
                 }
             }
-            done += 1;
-            (self.context.event)(step.index, StepEvent::Progress { done, total });
+            (self.context.event)(step.index, StepEvent::Progress { done: done + 1, total });
         }
         let duration_ms = self.elapsed();
         let row = Row::new(&entry(step, EntryEvent::Done, Some(duration_ms), (total, total)), &held.claimant());
@@ -140,7 +139,7 @@ impl Watch<'_> {
         let cluster = &mut held.log.cluster;
         let touched = match &job.action {
             Some(action) => settle::touched(cluster, action)?,
-            None => Touched::default(),
+            None => Touched { topics: job.named.clone() },
         };
         let endpoint = std::sync::Arc::clone(&cluster.endpoint);
         if let Some(topic) = touched.topics.iter().find(|t| !endpoint.may_touch(t)) {
@@ -243,11 +242,11 @@ impl Watch<'_> {
 
 /// What a tool said about its failure: both its outputs, without the frames of Java's stack.
 fn words(stdout: &str, stderr: &str) -> String {
-    let frame = |line: &&str| {
+    let frame = |line: &str| {
         let line = line.trim_start();
-        !line.is_empty() && !line.starts_with("at ") && !(line.starts_with("... ") && line.ends_with(" more"))
+        line.is_empty() || line.starts_with("at ") || line.starts_with("... ") && line.ends_with(" more")
     };
-    stdout.lines().chain(stderr.lines()).filter(frame).collect::<Vec<_>>().join("\n")
+    stdout.lines().chain(stderr.lines()).filter(|line| !frame(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// What to do about the refusals that people meet.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::acls::Acls;
 use super::action::{Action, Entity};
 use super::wire::Cluster;
-use super::{broker, builtin};
+use super::{broker, rules};
 use crate::domain::Failure;
 
 /// How long an effect may take to reach every broker.
@@ -85,13 +85,13 @@ pub fn settle(cluster: &mut Cluster, action: &Action, touched: &Touched) -> Resu
                 Some(change.set.iter().all(is_set) && change.delete.iter().all(|name| own(name).is_none()))
             })
         }
-        Action::Acls(Acls::Add(rules)) => on_every_broker(cluster, |cluster, node| {
-            let known = |rule| Some(!builtin::matching_rules(cluster, rule, Some(node)).ok()?.resources.is_empty());
-            rules.iter().map(known).try_fold(true, |all, one| Some(all && one?))
+        Action::Acls(Acls::Add(wanted)) => on_every_broker(cluster, |cluster, node| {
+            let known = |rule| Some(!rules::matching_rules(cluster, rule, Some(node)).ok()?.resources.is_empty());
+            wanted.iter().map(known).try_fold(true, |all, one| Some(all && one?))
         }),
-        Action::Acls(Acls::Remove(rules)) => on_every_broker(cluster, |cluster, node| {
-            let gone = |rule| Some(builtin::matching_rules(cluster, rule, Some(node)).ok()?.resources.is_empty());
-            rules.iter().map(gone).try_fold(true, |all, one| Some(all && one?))
+        Action::Acls(Acls::Remove(wanted)) => on_every_broker(cluster, |cluster, node| {
+            let gone = |rule| Some(rules::matching_rules(cluster, rule, Some(node)).ok()?.resources.is_empty());
+            wanted.iter().map(gone).try_fold(true, |all, one| Some(all && one?))
         }),
         _ => Ok(()),
     }

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::endpoint::{Client, Endpoint};
-use super::script::Part;
 use crate::domain::Failure;
 use crate::domain::directive::closest;
+use crate::domain::lines::Part;
 use crate::process::CommandLine;
 
 /// How to get Kafka's tools.
@@ -111,7 +111,7 @@ mod tests {
     use crate::stores::kafka::tests::endpoint;
 
     fn shown(line: &str, config: Option<&str>) -> String {
-        let part = super::super::script::parts(line).unwrap().remove(0);
+        let part = crate::domain::lines::parts(line).unwrap().remove(0);
         let tool = name_of(&part.words[0]).unwrap();
         command(tool, Path::new("/k/x"), &part, &endpoint("kafka://a:1,b:2"), config.map(Path::new)).to_string()
     }

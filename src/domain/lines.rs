@@ -1,4 +1,4 @@
-//! A `.kafka` script: command lines as a person types them, read without a shell.
+//! Scripts of command lines (`.kafka`), as a person types them, read without a shell.
 //!
 //! Quotes, `\` at a line's end and `#` comments mean what they mean to a shell. `<<WORD` and `<<<` feed a program's
 //! input, which is how records get into a topic. Everything else that only a shell can do is refused with its line.
