@@ -17,6 +17,10 @@
 //! 6. A line in [`KINDS`], templates, a sample pair, a row in the docs. A test fails when one is missing.
 
 mod card;
+#[cfg(feature = "chromadb")]
+pub mod chromadb;
+#[cfg(feature = "http")]
+pub mod http;
 mod locked;
 pub mod memory;
 mod owner;
@@ -44,6 +48,8 @@ pub static KINDS: &[&Kind] = &[
     &postgres::POSTGRES,
     #[cfg(feature = "postgres")]
     &postgres::TIMESCALEDB,
+    #[cfg(feature = "chromadb")]
+    &chromadb::KIND,
     &memory::KIND,
 ];
 

@@ -1,5 +1,6 @@
 //! The kinds under test, a file each.
 
+mod chromadb;
 mod memory;
 mod postgres;
 mod sqlite;
@@ -8,7 +9,7 @@ use crate::subject::Source;
 
 /// Every column of the table.
 pub const SOURCES: &[Source] =
-    &[memory::SOURCE, sqlite::SOURCE, postgres::POSTGRES, postgres::PGBOUNCER, postgres::TIMESCALEDB];
+    &[memory::SOURCE, sqlite::SOURCE, postgres::POSTGRES, postgres::PGBOUNCER, postgres::TIMESCALEDB, chromadb::SOURCE];
 
 /// Text from hexadecimal digits; none from none.
 fn from_hex(hex: &str) -> Option<String> {
