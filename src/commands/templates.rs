@@ -14,6 +14,14 @@ macro_rules! files {
 
 /// Every file of `templates/`; a test fails when one is not listed.
 pub static FILES: &[File] = files![
+    "chromadb/collection.down.py",
+    "chromadb/collection.up.py",
+    "chromadb/default.down.py",
+    "chromadb/default.up.py",
+    "chromadb/metadata.down.py",
+    "chromadb/metadata.up.py",
+    "chromadb/reembed.down.py",
+    "chromadb/reembed.up.py",
     "memory/default.down.mem",
     "memory/default.up.mem",
     "postgres/backfill.down.sql",

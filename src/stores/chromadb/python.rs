@@ -1,6 +1,6 @@
 //! One Python at work: scripts are handed to it one after the other, and what it answers is heard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
@@ -93,6 +93,8 @@ pub struct Python {
     running: Option<Running>,
     orders: Option<Sender<String>>,
     output: Receiver<Vec<String>>,
+    /// Lines that came and were not looked at yet.
+    heard: VecDeque<String>,
     mark: String,
     ready: bool,
     /// What the script at hand printed.
@@ -119,7 +121,15 @@ impl Python {
         });
         let _ = orders.send(format!("{}\n{DRIVER}{config}\n", DRIVER.len()));
         let (printed, mark) = (String::new(), format!("{mark} "));
-        Ok(Self { running: Some(running), orders: Some(orders), output, mark, ready: false, printed })
+        Ok(Self {
+            running: Some(running),
+            orders: Some(orders),
+            output,
+            heard: VecDeque::new(),
+            mark,
+            ready: false,
+            printed,
+        })
     }
 
     /// Has a script compiled; nothing of it runs.
@@ -166,15 +176,17 @@ impl Python {
         let mut ended = None;
         let mut silent_since: Option<Instant> = None;
         loop {
+            // Several answers may have come at once.
+            while let Some(line) = self.heard.pop_front() {
+                // What comes after a cancel is no answer any more.
+                if let Some(said) = self.read(&line).filter(|_| ended.is_none()) {
+                    return said;
+                }
+            }
             match self.output.recv_timeout(Duration::from_millis(10)) {
                 Ok(lines) => {
                     silent_since = None;
-                    for line in lines {
-                        // What comes after a cancel is no answer any more.
-                        if let Some(said) = self.read(&line).filter(|_| ended.is_none()) {
-                            return said;
-                        }
-                    }
+                    self.heard.extend(lines);
                 }
                 Err(RecvTimeoutError::Disconnected) => return Said::Gone(ended),
                 // A child of a script may hold its output open after Python has gone.

@@ -113,6 +113,20 @@ impl Drop for Chroma {
     }
 }
 
+/// JSON with the keys of its objects in order.
+fn sorted(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<String> =
+                fields.iter().map(|(key, value)| format!("{key}: {}", sorted(value))).collect();
+            fields.sort();
+            format!("{{{}}}", fields.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
 /// A text as a literal of Python's, in one line.
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap().replace('\u{7f}', "\\u007f")
@@ -183,7 +197,12 @@ impl Subject for Chroma {
     fn picture(&self) -> String {
         let mut names = self.names();
         names.sort();
-        let picture = |name: &String| format!("{} {:?}", self.find(name).unwrap_or_default(), self.records(name));
+        // The server writes a schema's keys in another order each time.
+        let picture = |name: &String| {
+            let found = self.find(name).unwrap_or_default();
+            let fields = ["id", "name", "metadata", "configuration_json", "dimension"].map(|key| sorted(&found[key]));
+            format!("{fields:?} {:?}", self.records(name).map(|records| sorted(&records)))
+        };
         names.iter().map(picture).collect::<Vec<_>>().join("\n")
     }
 
