@@ -15,6 +15,8 @@ STEPLADDER = os.environ.get("STEPLADDER", os.path.join(ROOT, "target", "release"
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 DBMATE = os.environ.get("DBMATE") or shutil.which("dbmate")
 POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
+KAFKA = os.environ.get("STEPLADDER_TEST_KAFKA_OPEN_URL")
+KAFKA_BIN = os.environ.get("STEPLADDER_TEST_KAFKA_BIN")
 
 
 def timed(argv, cwd, env=None, stdin=None):
@@ -33,22 +35,26 @@ def timed(argv, cwd, env=None, stdin=None):
 
 
 def pair(title, sides, rounds=ROUNDS):
-    """`sides`: name -> (prepare, run). Alternates them and prints medians and ratios to the first peer."""
+    """`sides`: name -> (prepare, run). Alternates them, each round in the other order, and prints medians; a ratio is the
+    median of the rounds' ratios, since a round's sides share whatever else the machine was doing."""
     took = {name: [] for name in sides}
     memory = {name: 0.0 for name in sides}
     for turn in range(rounds + 1):
-        for name, (prepare, run) in sides.items():
+        order = list(sides.items())
+        for name, (prepare, run) in order if turn % 2 else reversed(order):
             prepare()
+            os.sync()
             seconds, peak = run()
             if turn:
                 took[name].append(seconds)
                 memory[name] = max(memory[name], peak)
-    first = statistics.median(next(iter(took.values())))
+    ours = next(iter(took.values()))
     print(f"\n{title}")
     for name, values in took.items():
-        middle = statistics.median(values)
-        ratio = "" if name == next(iter(took)) else f"   stepladder/this {first / middle:5.2f}"
-        print(f"  {name:34} {middle * 1000:9.1f} ms  (min {min(values) * 1000:.1f}, max {max(values) * 1000:.1f})  {memory[name]:6.1f} MB{ratio}")
+        ratios = sorted(a / b for a, b in zip(ours, values))
+        ratio = "" if values is ours else f"   stepladder/this {statistics.median(ratios):5.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(f"  {name:34} {statistics.median(values) * 1000:9.1f} ms  "
+              f"(min {min(values) * 1000:.1f}, max {max(values) * 1000:.1f})  {memory[name]:6.1f} MB{ratio}")
 
 
 def nothing():
@@ -117,10 +123,11 @@ def databases():
     url = urllib.parse.urlparse(POSTGRES)
     at = lambda name: url._replace(path="/" + name).geturl()
 
-    def fresh():
-        for name in ("bench_a", "bench_b", "bench_c"):
+    def fresh(name):
+        def prepare():
             for sql in (f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}"):
                 subprocess.run([psql(), "-X", "-q", "-d", POSTGRES, "-c", sql], check=True, stderr=subprocess.DEVNULL)
+        return prepare
 
     return at, fresh
 
@@ -140,14 +147,45 @@ def postgres(work):
     write_set(f"{work}/migrations/postgres", 1000)
     write_plain(f"{work}/plain.sql", 1000)
     plain = [psql(), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", at("bench_b"), "-f", f"{work}/plain.sql"]
-    sides = {"stepladder up": (fresh, lambda: timed([STEPLADDER, "up"], work, {"POSTGRES_URL": at("bench_a")})),
-             "psql -f plain.sql": (nothing, lambda: timed(plain, work))}
+    sides = {"stepladder up": (fresh("bench_a"), lambda: timed([STEPLADDER, "up"], work, {"POSTGRES_URL": at("bench_a")})),
+             "psql -f plain.sql": (fresh("bench_b"), lambda: timed(plain, work))}
     if DBMATE:
         write_dbmate(f"{work}/dbmate", 1000)
         url = at("bench_c") + ("&" if "?" in at("bench_c") else "?") + "sslmode=disable"
         argv = [DBMATE, "--url", url, "--migrations-dir", "dbmate", "--no-dump-schema", "up"]
-        sides["dbmate up"] = (nothing, lambda: timed(argv, work))
+        sides["dbmate up"] = (fresh("bench_c"), lambda: timed(argv, work))
     pair("PostgreSQL, 1,000 pending migrations", sides)
+
+
+def kafka(work):
+    """50 topics: Kafka's tools through stepladder and through a shell, then built in; and a look."""
+    if not KAFKA:
+        return print("\nkafka: left out, STEPLADDER_TEST_KAFKA_OPEN_URL is not set")
+    brokers = KAFKA.split("://")[1].split("?")[0]
+    topics = os.path.join(KAFKA_BIN, "kafka-topics") if KAFKA_BIN else "kafka-topics"
+    folder = f"{work}/migrations/kafka"
+    os.makedirs(folder)
+    for n in range(1, 51):
+        for way in ("create", "delete"):
+            with open(f"{folder}/{n:03}_t{n}.{'up' if way == 'create' else 'down'}.kafka", "w") as f:
+                f.write(f"kafka-topics --{way} --topic bench.t{n}\n")
+    with open(f"{work}/plain.sh", "w") as f:
+        f.write("set -e\n" + "".join(f"{topics} --bootstrap-server {brokers} --create --topic bench.t{n}\n" for n in range(1, 51)))
+    tools = {"KAFKA_BROKERS": f"{brokers}?prefix=bench.&ledger=bench_ledger" + (f"&client={KAFKA_BIN}" if KAFKA_BIN else "")}
+    builtin = {"KAFKA_BROKERS": f"{brokers}?prefix=bench.&ledger=bench_ledger&client=builtin"}
+
+    def clean():
+        subprocess.run([topics, "--bootstrap-server", brokers, "--delete", "--if-exists", "--topic", "bench[._].*"],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    pair("Kafka, 50 topics", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, tools)),
+        "the same calls in a shell": (clean, lambda: timed(["sh", "plain.sh"], work)),
+        "stepladder up, built in": (clean, lambda: timed([STEPLADDER, "up"], work, builtin))}, min(ROUNDS, 3))
+    pair("Kafka, nothing pending of 50", {
+        "stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, tools)),
+        "kafka-topics --list": (nothing, lambda: timed([topics, "--bootstrap-server", brokers, "--list"], work))})
+    clean()
 
 
 def idle(work):
@@ -159,7 +197,7 @@ def idle(work):
     if not POSTGRES:
         return
     at, fresh = databases()
-    fresh()
+    fresh("bench_a")()
     shutil.move(f"{work}/migrations/sqlite", f"{work}/migrations/postgres")
     env = {"POSTGRES_URL": at("bench_a")}
     timed([STEPLADDER, "up"], work, env)
@@ -168,7 +206,7 @@ def idle(work):
         "psql -c 'select 1'": (nothing, lambda: timed([psql(), "-X", "-d", at("bench_a"), "-c", "select 1"], work))}, 15)
 
 
-BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "idle": idle}
+BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "kafka": kafka, "idle": idle}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):

@@ -132,20 +132,22 @@ pub fn refuse_halves(states: &[StoreState<'_>]) -> Result<(), Failure> {
     for state in states.iter().filter(|s| s.chosen) {
         for record in state.records.values() {
             let Some(half) = record.half() else { continue };
-            let name = format!("{}/{}", state.name(), record.version);
-            first.get_or_insert(name);
+            first.get_or_insert_with(|| (format!("{}/{}", state.name(), record.version), half.done.is_some()));
             details.push(format!("{}/{}   {}", state.name(), record.label, half_sentence(half)));
         }
     }
-    let Some(first) = first else { return Ok(()) };
+    let Some((first, is_counted)) = first else { return Ok(()) };
     let message = format!("{} half-applied and must be settled first", {
         let n = details.len();
         format!("{} {}", count(n, "migration"), if n == 1 { "is" } else { "are" })
     });
-    Err(Failure::new(FailureKind::HalfApplied, message)
+    let mut failure = Failure::new(FailureKind::HalfApplied, message)
         .details(details)
-        .hint(format!("`stepladder repair {first}` shows what is known"))
-        .hint(format!("go on where it stopped: `stepladder repair {first} --resume`"))
+        .hint(format!("`stepladder repair {first}` shows what is known"));
+    if is_counted {
+        failure = failure.hint(format!("go on where it stopped: `stepladder repair {first} --resume`"));
+    }
+    Err(failure
         .hint(format!("finished it by hand? `stepladder repair {first} --mark applied`"))
         .hint(format!("undid it by hand? `stepladder repair {first} --mark reverted`")))
 }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use super::material::materialise;
 use super::{Done, Event, Held, RunOptions};
 use crate::domain::mode::is_program;
-use crate::domain::{Direction, EntryEvent, Failure, Plan, Reason};
+use crate::domain::{Direction, EntryEvent, Failure, Plan, PlannedStep, Reason};
 use crate::domain::{FailureKind, Mode};
 use crate::process::program;
 use crate::stores::{Context, Kept, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StopReason};
 
-/// Most steps handed to a store at once: their texts are in memory together.
-const STRETCH: usize = 512;
+/// Steps handed to a store at once have their texts in memory together: so many bytes at most, unless one alone is larger.
+const STRETCH: u64 = 32 << 20;
 
 /// What came of a plan.
 #[derive(Default)]
@@ -84,9 +84,13 @@ impl Board<'_> {
                 return None;
             }
             let mut stretch: Vec<usize> = Vec::new();
-            while let Some(&next) = queue.front().filter(|_| stretch.len() < STRETCH) {
-                let ready = |need: &usize| state.finished[*need] || stretch.contains(need);
-                if !self.plan.steps[next].needs.iter().all(ready) {
+            let mut bytes = 0;
+            while let Some(&next) = queue.front() {
+                // In ascending order, as the queue is.
+                let ready = |need: &usize| state.finished[*need] || stretch.binary_search(need).is_ok();
+                let step = &self.plan.steps[next];
+                bytes += size(step);
+                if !step.needs.iter().all(ready) || (bytes > STRETCH && !stretch.is_empty()) {
                     break;
                 }
                 stretch.push(next);
@@ -242,6 +246,11 @@ pub(crate) fn entry(step: &Step, event: EntryEvent, duration_ms: Option<i64>, no
         parts_total: None,
         note,
     }
+}
+
+/// Bytes that a step holds in memory while it waits for its turn, as far as they are known.
+fn size(step: &PlannedStep) -> u64 {
+    step.source_script().into_iter().chain(&step.down).map(|script| script.size).sum()
 }
 
 /// A failure of something that had to be there before the script could start.

@@ -97,7 +97,7 @@ pub enum Ended {
 }
 
 /// Waits for a client's end; ends it at its deadline or when asked to stop at once.
-fn watch(running: &Running, timeout: Option<Duration>, stop: &Stop) -> Option<Ended> {
+pub fn watch(running: &Running, timeout: Option<Duration>, stop: &Stop) -> Option<Ended> {
     let started = Instant::now();
     let cancelled = AtomicBool::new(false);
     let mut pause = Duration::from_millis(1);

@@ -21,9 +21,13 @@ mod card;
 pub mod chromadb;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod locked;
 pub mod memory;
 mod owner;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
@@ -50,6 +54,8 @@ pub static KINDS: &[&Kind] = &[
     &postgres::TIMESCALEDB,
     #[cfg(feature = "chromadb")]
     &chromadb::KIND,
+    #[cfg(feature = "kafka")]
+    &kafka::KIND,
     &memory::KIND,
 ];
 

@@ -18,9 +18,7 @@ fn it_writes_a_project_that_goes_up_and_down() {
         sqlite   1 step, built in:
           001_create_notes   in one transaction with its ledger entry
             begin immediate;
-                <ledger>
             .read migrations/sqlite/001_create_notes.up.sql
-                <ledger>
                 <ledger>
             commit;
         1 step in 1 store would run. Nothing was changed.

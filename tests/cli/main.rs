@@ -11,6 +11,8 @@ mod fresh;
 mod generate;
 mod init;
 mod json;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod leases;
 mod output;
 mod repair;
@@ -18,6 +20,7 @@ mod seed;
 mod sqlite;
 mod status;
 mod templates;
+mod terminal;
 mod up_down;
 mod usage;
 mod validate;

@@ -45,9 +45,11 @@ fn a_script_with_its_own_transaction_is_said_to_have_one() {
         sqlite   1 step, built in:
           001_own   its own transaction: BEGIN at line 1
                 <ledger>
-            .read migrations/sqlite/001_own.up.sql (each statement by itself)
+            .read migrations/sqlite/001_own.up.sql (statement by statement, each counted in the ledger)
+            begin immediate;
                 <ledger>
                 <ledger>
+            commit;
         1 step in 1 store would run. Nothing was changed.
         "#);
     assert_snapshot!(world.shows("up"), @r#"
@@ -84,9 +86,7 @@ fn fresh_lists_what_it_would_drop() {
             table a (2 rows)
           001_a   in one transaction with its ledger entry
             begin immediate;
-                <ledger>
             .read migrations/sqlite/001_a.up.sql
-                <ledger>
                 <ledger>
             commit;
         1 step in 1 store would run. Nothing was changed.

@@ -50,6 +50,11 @@ pub trait Subject: Send + Sync {
     /// A comment of one line.
     fn comment(&self, text: &str) -> String;
 
+    /// A deadline within which [`Subject::create`] gets done, however many programs that starts on a busy machine.
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
     // --- the outside observer
 
     /// A picture of the whole store, ledger and all: equal pictures mean that nothing changed.

@@ -3,17 +3,14 @@
 //! The functions exist for speed: their plans are kept by the session, so that a small migration costs hardly more
 //! than its own statements. They are called by name from the transaction of each script.
 
-use std::io::{Read, Write};
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
 use postgres::SimpleQueryRow;
 
 use super::session::{Session, Trouble, identifier, literal, optional};
 use crate::domain::ledger::FORMAT;
 use crate::domain::{Checksum, Direction, Entry, EntryEvent, Failure, Version};
+use crate::stores::pack::{pack, unpack};
 use crate::stores::{Ledger, NewEntry, Owner, StoredScript};
 
 /// Words by which a refusal of our own is known in a client's message.
@@ -203,20 +200,6 @@ pub fn down(down: Option<&StoredScript>, shown: bool) -> String {
     format!("{}, {}, {bytes}", literal(down.checksum.as_str()), literal(&down.extension))
 }
 
-/// Deflate. Most down scripts are a line or two, which a compressor does not make shorter but costs more than all
-/// the rest of writing an entry; they become one stored block.
-fn pack(text: &str) -> Vec<u8> {
-    const SHORT: usize = 256;
-    let bytes = text.as_bytes();
-    if let Some(length) = u16::try_from(bytes.len()).ok().filter(|l| usize::from(*l) < SHORT) {
-        return [&[1], &length.to_le_bytes()[..], &(!length).to_le_bytes()[..], bytes].concat();
-    }
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    // Writing into memory does not fail.
-    let _ = encoder.write_all(bytes);
-    encoder.finish().unwrap_or_default()
-}
-
 /// The down script of the newest entry of a version that has one.
 ///
 /// # Errors
@@ -237,11 +220,9 @@ pub fn stored_down(session: &mut Session, schema: &Schema, version: Version) -> 
         use base64::Engine;
         let packed: String = row.get(2)?.split_whitespace().collect();
         let packed = base64::engine::general_purpose::STANDARD.decode(packed).ok()?;
-        let mut text = String::new();
-        DeflateDecoder::new(packed.as_slice()).read_to_string(&mut text).ok()?;
         Some(StoredScript {
             extension: row.get(0)?.to_owned(),
-            text: Arc::from(text),
+            text: Arc::from(unpack(&packed).ok()?),
             checksum: Checksum::recorded(row.get(1)?),
         })
     };
@@ -253,16 +234,6 @@ pub fn stored_down(session: &mut Session, schema: &Schema, version: Version) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_packed_script_comes_back_whole() {
-        for times in [0, 1, 7, 100] {
-            let text = "drop table \"a'b\\\";\t-- é 🪜\r\n".repeat(times);
-            let mut back = String::new();
-            DeflateDecoder::new(pack(&text).as_slice()).read_to_string(&mut back).unwrap();
-            assert_eq!(back, text);
-        }
-    }
 
     #[test]
     fn the_schema_is_quoted_everywhere() {

@@ -1,15 +1,12 @@
 //! The ledger inside the database: its tables, how entries are written under guard, and how they are read.
 
-use std::io::{Read, Write};
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql};
 
 use crate::domain::ledger::FORMAT;
 use crate::domain::{Checksum, Direction, Entry, EntryEvent, Failure, Version};
+use crate::stores::pack::{pack, unpack};
 use crate::stores::{Ledger, NewEntry, Owner, StoredScript};
 
 /// What is Stepladder's in a database.
@@ -86,16 +83,6 @@ pub(super) const APPEND: &str = concat!(
     "where exists (select 1 from main.stepladder_lease where id = 1 and token = :token)"
 );
 
-/// Turns the `begun` entry of this very transaction into `done`. The transaction has renewed the lease before, so it is
-/// ours.
-pub(super) const FINISH: &str = concat!(
-    "update main.stepladder_ledger set event = 'done', duration_ms = max(0, ",
-    now!(),
-    " - at_ms), at_ms = ",
-    now!(),
-    " where seq = :seq and event = 'begun' returning duration_ms"
-);
-
 /// Notes how many parts of a begun script are done, while the lease is ours.
 pub(super) const JOURNAL: &str = "\
 update main.stepladder_ledger set parts_done = :done, parts_total = :total where seq = :seq and event = 'begun' \
@@ -142,21 +129,6 @@ impl Line<'_> {
         ];
         values.iter().try_for_each(|(name, value)| statement.raw_bind_parameter(*name, value))
     }
-}
-
-fn pack(text: &str) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::with_capacity(text.len() / 2 + 16), Compression::fast());
-    // Writing into memory does not fail.
-    let _ = encoder.write_all(text.as_bytes());
-    encoder.finish().unwrap_or_default()
-}
-
-fn unpack(bytes: &[u8]) -> Result<String, Failure> {
-    let mut text = String::new();
-    DeflateDecoder::new(bytes)
-        .read_to_string(&mut text)
-        .map_err(|e| damaged(&format!("a stored down script does not unpack: {e}")))?;
-    Ok(text)
 }
 
 fn damaged(what: &str) -> Failure {
@@ -272,6 +244,6 @@ pub(super) fn stored_down(connection: &Connection, version: Version) -> Result<O
         )
         .optional()?;
     let Some((extension, packed, checksum)) = found else { return Ok(None) };
-    let text = unpack(&packed)?;
+    let text = unpack(&packed).map_err(|e| damaged(&format!("a stored down script does not unpack: {e}")))?;
     Ok(Some(StoredScript { extension, text: Arc::from(text), checksum: Checksum::recorded(checksum) }))
 }

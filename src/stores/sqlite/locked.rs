@@ -1,6 +1,6 @@
 //! The database while this run holds its lease.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{OptionalExtension, named_params};
 
@@ -21,6 +21,8 @@ pub(super) struct SqliteLocked {
     pub owner: Owner,
     /// How long the lease lasts.
     pub lease: Duration,
+    /// When one of our own transactions took or renewed it last.
+    pub renewed: Instant,
     /// The stale lease that was taken over.
     pub took_over: Option<Holder>,
     /// The one connection; none after a step that has left something in it.

@@ -175,6 +175,7 @@ impl Store for Sqlite {
             target: self.target.clone(),
             owner: owner.clone(),
             lease: self.lease,
+            renewed: std::time::Instant::now(),
             took_over,
             session: Some(session),
         };

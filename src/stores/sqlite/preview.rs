@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::connect::Target;
 use super::job::entry;
 use super::lease::RENEW;
-use super::ledger::{APPEND, CREATE, FINISH, Line};
+use super::ledger::{APPEND, CREATE, Line};
 use crate::domain::EntryEvent;
 use crate::process::identity;
 use crate::stores::{NewEntry, Owner, Preview, Step};
@@ -18,13 +18,10 @@ pub(super) fn preview(target: &Target, lease: Duration, steps: &[Step], run: &st
     blank.execute_batch(CREATE)?;
     let owner = Owner { token: "***".to_owned(), ..identity::owner(run) };
     let renew = filled(&blank, RENEW, &[(":token", "'***'"), (":lease", &lease.as_millis().to_string())])?;
-    // The entry's number is known only once it is there.
-    let finish = filled(&blank, FINISH, &[])?;
     let lines = |step: &Step| match step.mode.is_atomic() {
         true => {
-            let begun = append(&blank, &owner, &entry(step, EntryEvent::Begun))?;
-            let own = [begun, read(step), renew.clone(), finish.clone()];
-            Ok(transaction(own))
+            let done = append(&blank, &owner, &entry(step, EntryEvent::Done))?;
+            Ok(transaction([read(step), done]))
         }
         false => in_parts(&blank, &owner, step, &renew),
     };

@@ -1,18 +1,20 @@
 //! Runs steps: script and entry in one transaction where that is possible, in parts otherwise.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OptionalExtension};
 
 use super::connect::Session;
 use super::errors;
 use super::gate::Guard;
 use super::job::{Job, entry, ordinal};
 use super::lease;
-use super::ledger::{FINISH, Line};
+use super::ledger::Line;
 use super::locked::{SqliteLocked, lease_lost};
 use super::script::{Cursor, Rejected, Said, Script};
 use super::watch::Watch;
 use crate::domain::{EntryEvent, Failure};
-use crate::stores::{Context, Kept, Outcome, Owner, Step, StepEvent, StepFailure};
+use crate::stores::{Context, Kept, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure};
 
 /// Runs consecutive steps and stops at the first failure.
 pub(super) fn run(locked: &mut SqliteLocked, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
@@ -59,7 +61,10 @@ pub(super) fn seed(locked: &mut SqliteLocked, step: &Step, context: &Context<'_>
     if !step.mode.is_atomic() {
         return super::parts::seed(locked, &job);
     }
-    in_transaction(locked, &job, |_, _| Ok(()), |_, ()| Ok(()))
+    in_transaction(locked, &job, |connection, owner, lease| match lease::renew(connection, &owner.token, lease)? {
+        true => Ok(()),
+        false => Err(Ended::LeaseLost),
+    })
 }
 
 /// An entry that was written.
@@ -68,44 +73,44 @@ struct Written {
     duration_ms: i64,
 }
 
+/// No entry needs to be there before the script: the gate lets it neither commit nor roll back.
 fn atomic(locked: &mut SqliteLocked, job: &Job<'_>) -> Result<Written, StepFailure> {
-    let entry = entry(job.step, EntryEvent::Begun);
-    let begin = |connection: &Connection, owner: &Owner| {
-        Line { owner, entry: &entry }.append(connection)?.ok_or(Ended::LeaseLost)
-    };
-    in_transaction(locked, job, begin, |connection, seq| {
-        let mut statement = connection.prepare_cached(FINISH)?;
-        let mut rows = statement.query(named_params! {":seq": seq})?;
-        let duration_ms = rows.next()?.ok_or(Ended::LeaseLost)?.get(0)?;
+    let started = Instant::now();
+    in_transaction(locked, job, |connection, owner, _| {
+        let duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let entry = NewEntry { duration_ms: Some(duration_ms), ..entry(job.step, EntryEvent::Done) };
+        let seq = Line { owner, entry: &entry }.append(connection)?.ok_or(Ended::LeaseLost)?;
         Ok(Written { seq, duration_ms })
     })
 }
 
-/// Runs a script in a transaction that begins with `begin` and ends with `finish`. Both are carried out only while the
-/// lease is ours.
-fn in_transaction<B: Copy, F>(
+/// Runs a script in a transaction that ends with `finish`, which writes only while the lease is ours.
+fn in_transaction<F>(
     locked: &mut SqliteLocked,
     job: &Job<'_>,
-    begin: impl FnOnce(&Connection, &Owner) -> Result<B, Ended>,
-    finish: impl FnOnce(&Connection, B) -> Result<F, Ended>,
+    finish: impl FnOnce(&Connection, &Owner, Duration) -> Result<F, Ended>,
 ) -> Result<F, StepFailure> {
     job.refuse_shell_language()?;
     let script = Script::new(&job.step.text).map_err(|r| job.rejected(r, Kept::Nothing))?;
     let session = locked.take_session().map_err(|f| job.before(f))?;
     let Session { connection, gate } = &session;
+    let mut renewed = None;
     let work = || {
         connection.prepare_cached("begin immediate")?.execute([])?;
         let commits = gate.commits();
-        let begun = begin(connection, &locked.owner)?;
         run_script(&session, job, &script)?;
         // The gate lets no COMMIT through; should SQLite ever learn another way to end a transaction, it is seen here.
         if connection.is_autocommit() || gate.commits() != commits {
             return Err(Ended::Elsewhere);
         }
-        if !lease::renew(connection, &locked.owner.token, locked.lease)? {
-            return Err(Ended::LeaseLost);
+        // Steps in close succession leave the heartbeat no moment without a write lock.
+        if locked.renewed.elapsed() >= locked.lease / 3 {
+            if !lease::renew(connection, &locked.owner.token, locked.lease)? {
+                return Err(Ended::LeaseLost);
+            }
+            renewed = Some(Instant::now());
         }
-        let finished = finish(connection, begun)?;
+        let finished = finish(connection, &locked.owner, locked.lease)?;
         let commit = || connection.prepare_cached("commit")?.execute([]);
         commit().map_err(Ended::Commit)?;
         // Success is positive: SQLite has told of exactly one commit, and is in no transaction any more.
@@ -116,6 +121,7 @@ fn in_transaction<B: Copy, F>(
     };
     let ended = match work() {
         Ok(finished) => {
+            locked.renewed = renewed.unwrap_or(locked.renewed);
             locked.session = Some(session).filter(|s| !s.gate.is_dirty());
             return Ok(finished);
         }

@@ -66,11 +66,12 @@ pub fn hanging(fresh: &Fresh) {
     let project = fresh.project();
     let subject = &project.subject;
     let nothing = [subject.comment("nothing")];
-    let directives = [project.directive("timeout 2s")];
+    let deadline = subject.deadline();
+    let directives = [project.directive(&format!("timeout {}s", deadline.as_secs()))];
     let whole = [&directives[..], &[subject.create("kept"), subject.sleep(300 * SECOND)]].concat();
     if subject.card().is_atomic() {
         project.pair("001_whole", &whole, &nothing);
-        ends_in_time(&project, "main/001_whole");
+        ends_in_time(&project, "main/001_whole", deadline);
         assert_eq!(subject.things(), Vec::<String>::new());
         project.stands(&[("001_whole", "pending")]);
         project.world.remove(project.up_path("001_whole"));
@@ -78,7 +79,7 @@ pub fn hanging(fresh: &Fresh) {
     }
     let parts = [&[project.directive("no-transaction")], &whole[..]].concat();
     project.pair("002_parts", &parts, &nothing);
-    ends_in_time(&project, "main/002_parts");
+    ends_in_time(&project, "main/002_parts", deadline);
     assert_eq!(subject.things(), ["kept"]);
     assert_eq!(project.standing("002_parts"), "half-applied");
     project.run("repair main/2 --mark applied").expect(0);
@@ -87,14 +88,14 @@ pub fn hanging(fresh: &Fresh) {
     let deaf = "# stepladder: timeout 2s\ntrap '' TERM INT HUP\n(trap '' TERM INT HUP; sleep 300) &\nsleep 300\n";
     project.world.write("migrations/main/003_deaf.up.sh", deaf);
     project.world.write("migrations/main/003_deaf.down.sh", "true\n");
-    ends_in_time(&project, "main/003_deaf");
+    ends_in_time(&project, "main/003_deaf", 2 * SECOND);
 }
 
-fn ends_in_time(project: &Project, name: &str) {
+fn ends_in_time(project: &Project, name: &str, deadline: Duration) {
     let began = Instant::now();
     project.run("up").expect(1).says(name).says("ran out of time");
     let took = began.elapsed();
-    assert!(took >= 2 * SECOND && took < 20 * SECOND, "{name} ended after {took:?}");
+    assert!(took >= deadline && took < deadline + 18 * SECOND, "{name} ended after {took:?}");
     let folder = project.world.root().parent().unwrap().to_owned();
     let gone = until(3 * SECOND, || processes::of_world(&folder).is_empty());
     assert!(gone, "still there: {:?}", processes::of_world(&folder));

@@ -1,6 +1,7 @@
 //! The kinds under test, a file each.
 
 mod chromadb;
+mod kafka;
 mod memory;
 mod postgres;
 mod sqlite;
@@ -8,8 +9,16 @@ mod sqlite;
 use crate::subject::Source;
 
 /// Every column of the table.
-pub const SOURCES: &[Source] =
-    &[memory::SOURCE, sqlite::SOURCE, postgres::POSTGRES, postgres::PGBOUNCER, postgres::TIMESCALEDB, chromadb::SOURCE];
+pub const SOURCES: &[Source] = &[
+    memory::SOURCE,
+    sqlite::SOURCE,
+    postgres::POSTGRES,
+    postgres::PGBOUNCER,
+    postgres::TIMESCALEDB,
+    chromadb::SOURCE,
+    kafka::TOOLS,
+    kafka::BUILTIN,
+];
 
 /// Text from hexadecimal digits; none from none.
 fn from_hex(hex: &str) -> Option<String> {
