@@ -30,6 +30,8 @@ mod owner;
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "shell")]
+pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
@@ -56,6 +58,8 @@ pub static KINDS: &[&Kind] = &[
     &chromadb::KIND,
     #[cfg(feature = "kafka")]
     &kafka::KIND,
+    #[cfg(feature = "shell")]
+    &shell::KIND,
     &memory::KIND,
 ];
 

@@ -4,6 +4,7 @@ mod chromadb;
 mod kafka;
 mod memory;
 mod postgres;
+mod shell;
 mod sqlite;
 
 use crate::subject::Source;
@@ -16,6 +17,7 @@ pub const SOURCES: &[Source] = &[
     postgres::PGBOUNCER,
     postgres::TIMESCALEDB,
     chromadb::SOURCE,
+    shell::SOURCE,
     kafka::TOOLS,
     kafka::BUILTIN,
 ];
