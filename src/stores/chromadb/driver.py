@@ -12,6 +12,7 @@ def drive(orders):
     os.dup2(silence, 0)
     os.close(silence)
     pid = os.getpid()
+    known = vars(builtins)
     os.register_at_fork(after_in_child=lambda: os.close(answers))
     config = json.loads(orders.readline())
     mark = config.pop("mark")
@@ -73,7 +74,7 @@ def drive(orders):
         signals = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)}
         return {
             "attributes": kept, "lists": lists, "signals": signals, "environment": dict(os.environ),
-            "builtins": dict(vars(builtins)), "modules": set(sys.modules), "main": sys.modules.get("__main__"),
+            "builtins": dict(known), "modules": set(sys.modules), "main": sys.modules.get("__main__"),
             "path": sys.path, "umask": mask(), "recursion": sys.getrecursionlimit(), "threads": set(threading.enumerate()),
         }
 
@@ -83,6 +84,10 @@ def drive(orders):
         return now
 
     def restore(was, folder):
+        # First: everything below needs them.
+        known.update(was["builtins"])
+        for name in set(known) - set(was["builtins"]):
+            del known[name]
         signal.alarm(0)
         for fd in (1, 2):
             os.dup2(answers, fd)
@@ -101,9 +106,6 @@ def drive(orders):
         if dict(os.environ) != was["environment"]:
             os.environ.clear()
             os.environ.update(was["environment"])
-        for name in set(vars(builtins)) - set(was["builtins"]):
-            delattr(builtins, name)
-        vars(builtins).update(was["builtins"])
         sys.modules["__main__"] = was["main"]
         # A module that lies beside the scripts may be another one for the next script, or after a change.
         for name in set(sys.modules) - was["modules"]:
