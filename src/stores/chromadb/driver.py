@@ -98,8 +98,8 @@ def drive(orders):
         sys.path = was["path"]
         for name in ("stdout", "stderr"):
             if getattr(sys, name).closed:
-                stream = open(1 if name == "stdout" else 2, "w", encoding="utf-8", closefd=False, line_buffering=True)
-                setattr(sys, name, stream)
+                fd = 1 if name == "stdout" else 2
+                setattr(sys, name, open(fd, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False))
         for number, handler in was["signals"].items():
             if handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)

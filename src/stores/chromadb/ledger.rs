@@ -212,10 +212,18 @@ pub fn metadata(new: &NewEntry, owner: &Owner, at_ms: i64) -> Map<String, Value>
         "tool": owner.tool,
         "parts_done": new.parts_done,
         "parts_total": new.parts_total,
-        "note": new.note,
+        "note": new.note.as_deref().map(short),
     });
     let fields = fields.as_object().cloned().unwrap_or_default();
     fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
+}
+
+/// The end of a message as long as a traceback: its last line says what happened, and hosted servers take no more.
+fn short(note: &str) -> &str {
+    const MOST: usize = 4000;
+    let from = note.len().saturating_sub(MOST);
+    let from = (from..note.len()).find(|at| note.is_char_boundary(*at)).unwrap_or(0);
+    &note[from..]
 }
 
 /// The entry that says that a lease was taken from somebody.
@@ -254,7 +262,7 @@ fn entry(record: &Record) -> Result<Entry, Failure> {
         direction: Direction::from_word(&own("direction")).ok_or_else(|| unknown("direction"))?,
         version: text(record, "version").map(str::parse).transpose().map_err(|_| unknown("version"))?,
         label: own("label"),
-        checksum: Checksum::recorded(&own("checksum")),
+        checksum: Checksum::recorded(own("checksum")),
         down_checksum: text(record, "down_checksum").map(Checksum::recorded),
         run: own("run"),
         ordinal: number(record, "ordinal"),

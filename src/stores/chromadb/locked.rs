@@ -147,7 +147,7 @@ impl Held {
             }
         };
         let mut failure = verdict::failure(step, said, finished, &printed, kept);
-        self.place.scrub(&mut failure);
+        failure.message = self.place.without_secrets(&failure.message);
         Err(failure)
     }
 
@@ -161,7 +161,8 @@ impl Held {
         {
             let printed = std::mem::take(&mut python.printed);
             if !printed.trim().is_empty() {
-                (context.event)(step.index, StepEvent::Said(printed.trim_end().to_owned()));
+                let printed = self.place.without_secrets(printed.trim_end());
+                (context.event)(step.index, StepEvent::Said(printed));
             }
         }
         self.judge(step, said, Kept::Half(None)).map(|()| took)

@@ -17,8 +17,7 @@ use self::api::Api;
 use self::endpoint::Endpoint;
 use self::locked::Held;
 use super::{
-    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, StepFailure, Store,
-    StoredScript, Taken,
+    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
 };
 use crate::config::{Secret, scrub};
 use crate::domain::plan::count;
@@ -74,9 +73,9 @@ impl Place {
         python::find(&CLIENT, &self.settings, needed_by)
     }
 
-    fn scrub(&self, failure: &mut StepFailure) {
+    fn without_secrets(&self, text: &str) -> String {
         let secrets = self.endpoint.secrets();
-        failure.message = scrub(&failure.message, &secrets.iter().collect::<Vec<_>>());
+        scrub(text, &secrets.iter().collect::<Vec<_>>())
     }
 }
 

@@ -21,6 +21,8 @@ pub const DRIVER: &str = include_str!("driver.py");
 /// Reads as many bytes as a first line says, and runs them.
 const BOOT: &str = "import os; orders = os.fdopen(os.dup(0), 'rb'); \
                     exec(compile(orders.read(int(orders.readline())), 'stepladder', 'exec'))";
+/// How long it may take for its own end.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// Bytes kept of what a script prints, from its end.
 const KEEP: usize = 2 << 20;
 
@@ -151,14 +153,23 @@ impl Python {
         self.hear(timeout, context)
     }
 
-    /// Ends it, and says how it ended.
+    /// Ends it, and says how it ended. What a script left for the interpreter's end may take a moment, and no longer.
     ///
     /// # Errors
     /// Waiting failed.
     pub fn finish(&mut self) -> std::io::Result<Finished> {
         self.orders = None;
         match self.running.take() {
-            Some(running) => running.finish(),
+            Some(running) => {
+                let until = Instant::now() + FAREWELL;
+                while !running.has_ended() && Instant::now() < until {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                if !running.has_ended() {
+                    running.ender().end();
+                }
+                running.finish()
+            }
             None => Ok(Finished { code: None, stderr: String::new() }),
         }
     }

@@ -55,6 +55,10 @@ fn fault(base: StepFailure, text: &str) -> StepFailure {
 
 fn gone(base: StepFailure, ended: Option<Ended>, finished: Option<Finished>, printed: &str) -> StepFailure {
     let code = finished.and_then(|f| f.code);
+    if ended.is_none() && base.kept == Kept::Nothing {
+        let code = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with exit code {code}"));
+        return fault(base, &format!("the interpreter ended {code} before it was ready\n{printed}"));
+    }
     let (what, kind) = match &ended {
         Some(Ended::Deadline(after)) => {
             (format!("ran out of time after {} s", after.as_secs_f64()), FailureKind::Failed)

@@ -42,7 +42,7 @@ impl Url {
             None => server.split_once(':').map_or((server, None), |(h, p)| (h, Some(p))),
         };
         let port = port.filter(|p| !p.is_empty()).map(|p| p.parse().map_err(|_| "its port is no number below 65536"));
-        let pair = |pair: &str| {
+        let pair = |pair: &str| -> Result<(String, String), &'static str> {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             Ok((unescaped(key)?, unescaped(value)?))
         };

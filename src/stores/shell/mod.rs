@@ -146,7 +146,7 @@ impl Store for Shell {
             let before = book.lease.as_ref().map(|lease| lease.holder(now));
             if let Some(holder) = &before {
                 if !holder.is_stale(owner) {
-                    return Err(holder.clone());
+                    return Err(Box::new(holder.clone()));
                 }
                 book.note_unlocked(owner, holder.takeover_note());
             }
@@ -155,7 +155,7 @@ impl Store for Shell {
         })?;
         Ok(match taken {
             Ok(took_over) => Taken::Ours(Box::new(Held { shell: self.clone(), owner: owner.clone(), took_over })),
-            Err(holder) => Taken::Held(holder),
+            Err(holder) => Taken::Held(*holder),
         })
     }
 

@@ -105,12 +105,12 @@ impl Place {
         let found = self.read()?;
         let is_new = found.is_none();
         let mut book = found.unwrap_or_default();
+        let (known, lease) = (book.entries.len(), json!(book.lease));
         let answer = change(&mut book);
         if is_new {
-            let head = json!({ "format": FORMAT, "what": "the ledger of the migrations: lines are only ever added" });
-            self.append(&format!("{head}\n")).map_err(|e| self.unusable(&e))?;
+            self.append(&head()).map_err(|e| self.unusable(&e))?;
         }
-        self.write(&book, 0)?;
+        self.write(&book, known, lease)?;
         Ok(answer)
     }
 
@@ -124,9 +124,9 @@ impl Place {
         }
         let _guard = self.lock(false)?;
         let Some(mut book) = self.read()? else { return Ok(change(None)) };
-        let before = book.entries.len();
+        let (known, lease) = (book.entries.len(), json!(book.lease));
         let answer = change(Some(&mut book));
-        self.write(&book, before)?;
+        self.write(&book, known, lease)?;
         Ok(answer)
     }
 
@@ -135,21 +135,22 @@ impl Place {
     /// # Errors
     /// As [`Place::read`].
     pub fn empty(&self) -> Result<(), Failure> {
-        let head = json!({ "format": FORMAT, "what": "the ledger of the migrations: lines are only ever added" });
-        replace(&self.ledger, &format!("{head}\n")).map_err(|e| self.unusable(&e))
+        let _guard = self.lock(false)?;
+        replace(&self.ledger, &head()).map_err(|e| self.unusable(&e))
     }
 
-    fn write(&self, book: &Book, before: usize) -> Result<(), Failure> {
-        let known = if before == 0 { self.read()?.map_or(0, |b| b.entries.len()) } else { before };
+    /// Entries behind the known ones, and the lease where it is another one.
+    fn write(&self, book: &Book, known: usize, before: Value) -> Result<(), Failure> {
         let lines: String = book.entries.iter().skip(known).map(|row| json!(row).to_string() + "\n").collect();
         if !lines.is_empty() {
             self.append(&lines).map_err(|e| self.unusable(&e))?;
         }
         let lease = match &book.lease {
+            same if json!(same) == before => return Ok(()),
             Some(lease) => replace(&self.lease, &json!(lease).to_string()),
             None => match fs::remove_file(&self.lease) {
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                other => other,
             },
         };
         lease.map_err(|e| self.unusable(&e))
@@ -218,6 +219,12 @@ impl Place {
     fn unusable(&self, error: &std::io::Error) -> Failure {
         Failure::unreachable(format!("{} cannot be used: {error}", self.shown))
     }
+}
+
+/// The first line of a ledger.
+fn head() -> String {
+    let head = json!({ "format": FORMAT, "what": "the ledger of the migrations: lines are only ever added" });
+    format!("{head}\n")
 }
 
 /// Only whoever has the lock gets here, so the new file's name can always be the same.
