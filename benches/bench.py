@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Whole commands, side by side with a peer in one run. See README.md beside this file."""
 
+import json
 import os
 import shutil
 import statistics
@@ -8,13 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STEPLADDER = os.environ.get("STEPLADDER", os.path.join(ROOT, "target", "release", "stepladder"))
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 DBMATE = os.environ.get("DBMATE") or shutil.which("dbmate")
 POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
+CHROMA = os.environ.get("STEPLADDER_TEST_CHROMADB_OPEN_URL")
 KAFKA = os.environ.get("STEPLADDER_TEST_KAFKA_OPEN_URL")
 KAFKA_BIN = os.environ.get("STEPLADDER_TEST_KAFKA_BIN")
 
@@ -188,6 +192,57 @@ def kafka(work):
     clean()
 
 
+CHROMA_PLAIN = """import os, sys, time, chromadb
+client = chromadb.HttpClient(host=os.environ["CHROMA_HOST"], port=int(os.environ["CHROMA_PORT"]), database="bench_plain")
+ledger = client.get_or_create_collection("ledger", embedding_function=None) if sys.argv[1] == "ledger" else None
+for n in range(1, 51):
+    client.create_collection(f"bench_{n}", metadata={"n": n}, embedding_function=None)
+    if ledger:
+        ledger.add(ids=[f"{n:05}"], embeddings=[[0.0]], metadatas=[{"name": f"bench_{n}", "at": time.time()}])
+"""
+
+
+def chromadb(work):
+    """50 collections: through stepladder, and by one Python with and without a ledger of its own; and a look."""
+    if not CHROMA:
+        return print("\nchromadb: left out, STEPLADDER_TEST_CHROMADB_OPEN_URL is not set")
+    host, port = CHROMA.split("://")[1].split(":")
+    python = os.environ.get("STEPLADDER_TEST_CHROMADB_PYTHON", "python3")
+    folder = f"{work}/migrations/chromadb"
+    os.makedirs(folder)
+    for n in range(1, 51):
+        with open(f"{folder}/{n:03}_bench.up.py", "w") as f:
+            f.write(f"client.create_collection('bench_{n}', metadata={{'n': {n}}}, embedding_function=None)\n")
+        with open(f"{folder}/{n:03}_bench.down.py", "w") as f:
+            f.write(f"client.delete_collection('bench_{n}')\n")
+    with open(f"{work}/plain.py", "w") as f:
+        f.write(CHROMA_PLAIN)
+    with open(f"{work}/stepladder.toml", "w") as f:
+        f.write(f"[stores.chromadb]\nclient = '{python}'\n")
+    env = {"CHROMA_URL": f"{CHROMA}/bench_stepladder", "CHROMA_HOST": host, "CHROMA_PORT": port}
+
+    def clean():
+        for name in ("bench_stepladder", "bench_plain"):
+            for method, path, body in (("DELETE", f"/{name}", None), ("POST", "", json.dumps({"name": name}).encode())):
+                url = f"http://{host}:{port}/api/v2/tenants/default_tenant/databases{path}"
+                request = urllib.request.Request(url, body, {"content-type": "application/json"}, method=method)
+                try:
+                    urllib.request.urlopen(request).read()
+                except urllib.error.HTTPError as error:
+                    if method == "POST":
+                        raise error
+
+    pair("ChromaDB, 50 collections", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, env)),
+        "one Python, with a ledger": (clean, lambda: timed([python, "plain.py", "ledger"], work, env)),
+        "one Python, without": (clean, lambda: timed([python, "plain.py", "none"], work, env))})
+    clean()
+    timed([STEPLADDER, "up"], work, env)
+    pair("ChromaDB, nothing pending of 50", {
+        "stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, env)),
+        "python -c 'import chromadb'": (nothing, lambda: timed([python, "-c", "import chromadb"], work))})
+
+
 def idle(work):
     write_set(f"{work}/migrations/sqlite", 1000)
     timed([STEPLADDER, "up"], work)
@@ -206,7 +261,7 @@ def idle(work):
         "psql -c 'select 1'": (nothing, lambda: timed([psql(), "-X", "-d", at("bench_a"), "-c", "select 1"], work))}, 15)
 
 
-BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "kafka": kafka, "idle": idle}
+BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "kafka": kafka, "chromadb": chromadb, "idle": idle}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):

@@ -10,7 +10,7 @@ use crate::domain::catalog::Found;
 use crate::domain::comments::{leading, style_of};
 use crate::domain::file_name::NameError;
 use crate::domain::lines;
-use crate::domain::mode::PROGRAMS;
+use crate::domain::mode::{ANY, PROGRAMS};
 use crate::domain::sql::{self, Shape};
 use crate::domain::{Catalog, Checksum, Direction, FileName, Finding, Script, Version, directive};
 use crate::stores::Card;
@@ -214,7 +214,8 @@ fn read_file(
     buffer: &mut Vec<u8>,
     findings: &mut Vec<Finding>,
 ) -> Option<Script> {
-    let runnable = card.extensions.contains(&name.extension.as_str()) || PROGRAMS.contains(&name.extension.as_str());
+    let runnable = [name.extension.as_str(), ANY].iter().any(|e| card.extensions.contains(e))
+        || PROGRAMS.contains(&&*name.extension);
     if !runnable {
         let known: Vec<String> = card.extensions.iter().chain(&PROGRAMS).map(|e| format!(".{e}")).collect();
         let message = format!("has the extension .{}, which {} does not run", name.extension, card.title);

@@ -14,6 +14,14 @@ macro_rules! files {
 
 /// Every file of `templates/`; a test fails when one is not listed.
 pub static FILES: &[File] = files![
+    "chromadb/collection.down.py",
+    "chromadb/collection.up.py",
+    "chromadb/default.down.py",
+    "chromadb/default.up.py",
+    "chromadb/metadata.down.py",
+    "chromadb/metadata.up.py",
+    "chromadb/reembed.down.py",
+    "chromadb/reembed.up.py",
     "kafka/acl.down.kafka",
     "kafka/acl.up.kafka",
     "kafka/compacted.down.kafka",
@@ -50,6 +58,10 @@ pub static FILES: &[File] = files![
     "postgres/table.up.sql",
     "postgres/view.down.sql",
     "postgres/view.up.sql",
+    "shell/default.down.sh",
+    "shell/default.up.sh",
+    "shell/http.down.sh",
+    "shell/http.up.sh",
     "sqlite/backfill.down.sql",
     "sqlite/backfill.up.sql",
     "sqlite/column.down.sql",

@@ -154,7 +154,10 @@ impl Config {
         Ok(StoreConfig {
             folder: said.folder.map_or_else(|| self.migrations.join(name), |f| self.root.join(f)),
             seeds: said.seeds.map_or_else(|| self.seeds.join(name), |f| self.root.join(f)),
-            url: self.url(name, kind, said.url),
+            // A default is no connection for a store that may be left out: whoever wants it says so.
+            url: self
+                .url(name, kind, said.url)
+                .filter(|(_, from)| !said.optional.unwrap_or(false) || *from != Origin::Default),
             name: name.to_owned(),
             kind,
             optional: said.optional.unwrap_or(false),

@@ -54,6 +54,9 @@ impl Reason {
 /// Extensions that are run as programs in every store.
 pub const PROGRAMS: [&str; 2] = ["sh", "py"];
 
+/// In a kind's list of extensions: every other one as well, of files that can run by themselves.
+pub const ANY: &str = "*";
+
 /// Decides how a script runs. `atomic` is the card's word on the store; `extensions` are those that the kind runs
 /// itself (ChromaDB runs `.py`), everything else of [`PROGRAMS`] is a program.
 pub fn mode_of(script: &Script, atomic: bool, extensions: &[&str]) -> Mode {

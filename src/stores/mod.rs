@@ -17,6 +17,10 @@
 //! 6. A line in [`KINDS`], templates, a sample pair, a row in the docs. A test fails when one is missing.
 
 mod card;
+#[cfg(feature = "chromadb")]
+pub mod chromadb;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod locked;
@@ -26,6 +30,8 @@ mod owner;
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "shell")]
+pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
@@ -48,8 +54,12 @@ pub static KINDS: &[&Kind] = &[
     &postgres::POSTGRES,
     #[cfg(feature = "postgres")]
     &postgres::TIMESCALEDB,
+    #[cfg(feature = "chromadb")]
+    &chromadb::KIND,
     #[cfg(feature = "kafka")]
     &kafka::KIND,
+    #[cfg(feature = "shell")]
+    &shell::KIND,
     &memory::KIND,
 ];
 

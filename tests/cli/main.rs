@@ -4,6 +4,8 @@
 mod world;
 
 mod aliases;
+#[cfg(feature = "chromadb")]
+mod chromadb;
 mod configuration;
 mod dry_run;
 mod failures;

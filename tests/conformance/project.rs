@@ -21,7 +21,8 @@ impl Fresh {
         let subject = (self.source.make)();
         let mut world = World::new();
         let kind = self.source.kind;
-        world.write("stepladder.toml", format!("[stores.main]\nkind = \"{kind}\"\n{section}\n"));
+        let client = subject.section();
+        world.write("stepladder.toml", format!("[stores.main]\nkind = \"{kind}\"\n{client}\n{section}\n"));
         world.set("STEPLADDER_MAIN_URL", subject.url());
         Project { world, subject }
     }

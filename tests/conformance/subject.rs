@@ -10,6 +10,11 @@ pub trait Subject: Send + Sync {
     /// Where it is, as `STEPLADDER_<NAME>_URL` says it.
     fn url(&self) -> String;
 
+    /// Further lines of the store's section: where the client is.
+    fn section(&self) -> String {
+        String::new()
+    }
+
     /// The kind's card.
     fn card(&self) -> &'static Card;
 

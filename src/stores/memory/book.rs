@@ -10,13 +10,13 @@ use crate::domain::{Checksum, Direction, Entry, EntryEvent, Failure, Version};
 use crate::stores::{Holder, Ledger, NewEntry, Owner, StoredScript};
 
 /// The machine's clock: the only one that all processes of a memory store share.
-pub(super) fn now_ms() -> i64 {
+pub(in crate::stores) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
 /// The document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Book {
+pub(in crate::stores) struct Book {
     /// The ledger's format.
     pub format: i64,
     /// The user's things.
@@ -35,7 +35,7 @@ impl Default for Book {
 
 /// A lease as kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Lease {
+pub(in crate::stores) struct Lease {
     user: String,
     host: String,
     pid: u32,
@@ -89,7 +89,7 @@ pub(super) fn millis(length: Duration) -> i64 {
 
 /// An entry as kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Row {
+pub(in crate::stores) struct Row {
     seq: i64,
     event: String,
     direction: String,

@@ -4,7 +4,7 @@
 //! a change reads the file under a lock of the operating system and replaces it in one rename, so a reader sees
 //! the old state or the new one.
 
-mod book;
+pub(in crate::stores) mod book;
 mod held;
 mod place;
 mod run;

@@ -82,12 +82,21 @@ fn complete(project: &Project, before: usize) {
     if let Some(label) = &half {
         project.run("up").expect(5).says(label);
         let number = label.split('_').next().unwrap();
-        project.run(&format!("repair main/{number} --resume --wait-lock 30s --yes")).expect(0);
+        let way = if project.subject.card().journals { "--resume" } else { "--mark reverted" };
+        project.run(&format!("repair main/{number} {way} --wait-lock 30s --yes")).expect(0);
+        if !project.subject.card().journals {
+            // Nobody counted its parts: the whole of it runs again.
+            project.run("up --wait-lock 30s").expect(0);
+        }
         // The part that was at work when the kill came may have been done without having been journalled.
         let word = LABELS.iter().find(|(l, _)| l == label).unwrap().1;
         let second = if label == "005_parts" { words(project, before, "d2") } else { 1 };
         let times = (words(project, before, word), second);
-        assert!([(1, 1), (2, 1), (1, 2)].contains(&times), "the parts of {label} ran {times:?} times");
+        let fine = match project.subject.card().journals {
+            true => [(1, 1), (2, 1), (1, 2)].contains(&times),
+            false => [(1, 1), (2, 1), (2, 2)].contains(&times),
+        };
+        assert!(fine, "the parts of {label} ran {times:?} times");
     }
     project.run("up --wait-lock 30s").expect(0);
     for (label, word) in LABELS.iter().filter(|(label, _)| *label != "005_parts" && half.as_deref() != Some(*label)) {

@@ -1,8 +1,10 @@
 //! The kinds under test, a file each.
 
+mod chromadb;
 mod kafka;
 mod memory;
 mod postgres;
+mod shell;
 mod sqlite;
 
 use crate::subject::Source;
@@ -14,6 +16,8 @@ pub const SOURCES: &[Source] = &[
     postgres::POSTGRES,
     postgres::PGBOUNCER,
     postgres::TIMESCALEDB,
+    chromadb::SOURCE,
+    shell::SOURCE,
     kafka::TOOLS,
     kafka::BUILTIN,
 ];

@@ -1,0 +1,2 @@
+set -u
+rm var/spool/orders/OWNER

@@ -1,0 +1,125 @@
+//! What the stores that are spoken to over HTTP share: one agent with its credentials, deadlines and error words.
+
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+pub use url::{Url, escaped};
+
+use crate::config::{Secret, scrub};
+use crate::domain::Failure;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long an answer may take: far longer than any request of ours needs on a server that is well.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Most bytes of an answer.
+const MOST: u64 = 1 << 30;
+
+/// Speaks to one server. Clones share their connections.
+#[derive(Clone)]
+pub struct Agent {
+    agent: ureq::Agent,
+    base: String,
+    headers: Vec<(&'static str, Secret)>,
+    shown: String,
+}
+
+/// What a server answered, whatever its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status: 200.
+    pub status: u16,
+    /// The body, made UTF-8.
+    pub body: String,
+}
+
+impl Answer {
+    /// Whether the server did what was asked.
+    pub fn is_fine(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Whether the server wants other credentials.
+    pub fn is_refusal(&self) -> bool {
+        self.status == 401 || self.status == 403
+    }
+
+    /// The body as JSON; null where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+impl Agent {
+    /// An agent for the server at `base` (`https://host:8000/prefix`), which messages call `shown`.
+    pub fn new(base: &str, shown: &str, headers: Vec<(&'static str, Secret)>) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(ANSWER))
+            .user_agent(concat!("stepladder/", env!("CARGO_PKG_VERSION")))
+            .tls_config(if base.starts_with("https:") { tls() } else { TlsConfig::default() })
+            .build();
+        Self { agent: config.new_agent(), base: base.to_owned(), headers, shown: shown.to_owned() }
+    }
+
+    /// Sends one request. Every answer is one, whatever its status.
+    ///
+    /// # Errors
+    /// [`crate::FailureKind::Unreachable`] when no answer came. A request that changes something may have arrived.
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value.reveal());
+        }
+        let answer = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json");
+                request.body(body.to_string()).map_err(ureq::Error::from).and_then(|r| self.agent.run(r))
+            }
+            None => request.body(()).map_err(ureq::Error::from).and_then(|r| self.agent.run(r)),
+        };
+        let mut answer = answer.map_err(|e| self.unreachable(&e))?;
+        let status = answer.status().as_u16();
+        let bytes = answer.body_mut().with_config().limit(MOST).read_to_vec().map_err(|e| self.unreachable(&e))?;
+        Ok(Answer { status, body: String::from_utf8_lossy(&bytes).into_owned() })
+    }
+
+    /// Takes the credentials out of a text.
+    pub fn scrub(&self, text: &str) -> String {
+        scrub(text, &self.headers.iter().map(|(_, value)| value).collect::<Vec<_>>())
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        let message = format!("{} cannot be reached: {}", self.shown, self.scrub(&words(error)));
+        Failure::unreachable(message).hint("is the server running, and does the store's URL name its host and port?")
+    }
+}
+
+fn words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+        ureq::Error::Io(e) => e.to_string(),
+        ureq::Error::Timeout(ureq::Timeout::Connect) => format!("no connection within {} s", CONNECT.as_secs()),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", ANSWER.as_secs()),
+        ureq::Error::HostNotFound => "there is no host of this name".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The system's own certificates, as the native clients use them.
+fn tls() -> TlsConfig {
+    let found = rustls_native_certs::load_native_certs().certs;
+    let certificates: Vec<_> = found.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(certificates)))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build()
+}

@@ -1,0 +1,2 @@
+# Drops the collection with all its records.
+client.delete_collection("{{table}}")

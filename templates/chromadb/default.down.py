@@ -1,0 +1,3 @@
+# Undoes the up script exactly, in the reverse order.
+
+# client.delete_collection("{{table}}")

@@ -1,0 +1,4 @@
+# Undoes the up script exactly, in the reverse order.
+set -u
+
+# rmdir "{{table}}"
