@@ -53,7 +53,7 @@ fn taken_over_at_once(fresh: &Fresh) {
     project.spawn_holding("up").kill9();
     assert!(project.subject.lease_pid().is_some(), "the dead one's lease should still be there");
     project.thing("001_slow", "slow");
-    project.run("up --wait-lock 10s").expect(0);
+    goes_on(&project, "up --wait-lock 10s");
     assert_eq!(project.subject.things(), ["slow"]);
     let unlocked = project.subject.ledger().iter().filter(|(event, ..)| event == "unlocked").count();
     assert_eq!(unlocked, 1, "the ledger does not say that the lease was taken over");
@@ -69,7 +69,18 @@ fn expires(fresh: &Fresh) {
     project.run("up").expect(4).says("elsewhere");
     assert_eq!(project.subject.things(), Vec::<String>::new());
     let began = Instant::now();
-    project.run("up --wait-lock 30s").expect(0);
+    goes_on(&project, "up --wait-lock 30s");
     assert!(began.elapsed() < 15 * SECOND, "it waited for {:?}", began.elapsed());
     assert_eq!(project.subject.things(), ["slow"]);
+}
+
+/// The next run after a dead one. Where the store cannot take a script back it finds a half, which has to be settled.
+fn goes_on(project: &Project, up: &str) {
+    if project.subject.card().is_atomic() {
+        project.run(up).expect(0);
+        return;
+    }
+    project.run(up).expect(5).says("001_slow");
+    project.run("repair main/1 --mark reverted").expect(0);
+    project.run("up").expect(0);
 }
