@@ -19,6 +19,8 @@
 mod card;
 mod locked;
 pub mod memory;
+#[cfg(feature = "neo4j")]
+pub mod neo4j;
 mod owner;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -44,6 +46,8 @@ pub static KINDS: &[&Kind] = &[
     &postgres::POSTGRES,
     #[cfg(feature = "postgres")]
     &postgres::TIMESCALEDB,
+    #[cfg(feature = "neo4j")]
+    &neo4j::KIND,
     &memory::KIND,
 ];
 

@@ -62,7 +62,7 @@ kind_install() {
         sleeper || exit 1
         cat >"$HOME_DIR/bin/cypher-shell" <<SH
 #!/bin/sh
-exec java \${JAVA_OPTS:--Xmx256m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Xlog:disable -Xlog:all=off -XX:SharedArchiveFile=$HOME_DIR/shell.jsa -cp '$HOME_DIR/shell/libs/*' org.neo4j.shell.startup.CypherShellBoot "\$@"
+exec java \${JAVA_OPTS:--Xmx256m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Xlog:disable -Xlog:all=off -XX:SharedArchiveFile=$HOME_DIR/shell.jsa -cp '$HOME_DIR/shell/libs/*' org.neo4j.shell.Main "\$@"
 SH
         chmod 0755 "$HOME_DIR/bin/cypher-shell"
         : >"$HOME_DIR/complete"

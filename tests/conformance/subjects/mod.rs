@@ -1,6 +1,7 @@
 //! The kinds under test, a file each.
 
 mod memory;
+mod neo4j;
 mod postgres;
 mod sqlite;
 
@@ -8,7 +9,7 @@ use crate::subject::Source;
 
 /// Every column of the table.
 pub const SOURCES: &[Source] =
-    &[memory::SOURCE, sqlite::SOURCE, postgres::POSTGRES, postgres::PGBOUNCER, postgres::TIMESCALEDB];
+    &[memory::SOURCE, sqlite::SOURCE, postgres::POSTGRES, postgres::PGBOUNCER, postgres::TIMESCALEDB, neo4j::SOURCE];
 
 /// Text from hexadecimal digits; none from none.
 fn from_hex(hex: &str) -> Option<String> {
