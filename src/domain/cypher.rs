@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn statements_end_at_semicolons_that_mean_it() {
-        let text = "// a;\nMATCH (n {a: ';', b: \"\\\";\", `c;``d`: 1}) // x;\nRETURN n /* ; */;\n\n;RETURN 1 // no end";
+        let text =
+            "// a;\nMATCH (n {a: ';', b: \"\\\";\", `c;``d`: 1}) // x;\nRETURN n /* ; */;\n\n;RETURN 1 // no end";
         let expected = ["MATCH (n {a: ';', b: \"\\\";\", `c;``d`: 1}) // x;\nRETURN n /* ; */", "RETURN 1 // no end"];
         assert_eq!(texts(text), expected);
         assert_eq!(scan(text).items.iter().map(|i| i.line).collect::<Vec<_>>(), [2, 5]);

@@ -44,7 +44,8 @@ impl Endpoint {
         let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login), place));
         let (host, path) = place.split_once('/').unwrap_or((place, ""));
         let address = address(host).ok_or_else(|| wrong("its port is no number"))?;
-        let decoded = |text: &str| decode(text).ok_or_else(|| wrong("a `%` is not followed by two digits of a character"));
+        let decoded =
+            |text: &str| decode(text).ok_or_else(|| wrong("a `%` is not followed by two digits of a character"));
         let (mut user, mut password) = (None, None);
         if let Some((name, secret)) = login.map(|l| l.split_once(':').map_or((l, None), |(n, s)| (n, Some(s)))) {
             user = Some(decoded(name)?).filter(|n| !n.is_empty());
@@ -190,7 +191,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_is_said_without_the_password() {
-        for url in ["db:7687", "http://x:hunter2@db", "bolt://x:hunter2@db:port", "bolt://x:hunter2%@db", "bolt://a/system"]
+        for url in
+            ["db:7687", "http://x:hunter2@db", "bolt://x:hunter2@db:port", "bolt://x:hunter2%@db", "bolt://a/system"]
         {
             let failure = resolve(url, Environment::default()).unwrap_err();
             assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");

@@ -54,12 +54,39 @@ pub fn name(text: &str) -> String {
     format!("`{}`", text.replace('`', "``"))
 }
 
-fn optional(text: Option<&str>) -> String {
-    text.map_or_else(|| "null".to_owned(), literal)
+/// A statement with its parameter `$stepladder`. Its text is always the same, so that the server plans it once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// The statement.
+    pub text: String,
+    /// What `$stepladder` is.
+    pub parameter: Value,
 }
 
-fn number(number: Option<impl std::fmt::Display>) -> String {
-    number.map_or_else(|| "null".to_owned(), |n| n.to_string())
+impl Query {
+    fn new<const N: usize>(text: String, values: [(&str, Value); N]) -> Self {
+        Self { text, parameter: Value::map(values) }
+    }
+
+    /// As cypher-shell takes it.
+    pub fn shell(&self) -> String {
+        format!(":param stepladder => {}\n{};\n", expression(&self.parameter), self.text)
+    }
+}
+
+/// A value as Cypher has it.
+fn expression(value: &Value) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Text(text) => literal(text),
+        Value::Map(map) => {
+            let pairs: Vec<String> = map.iter().map(|(name, value)| format!("{name}: {}", expression(value))).collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        // Nothing else is ever written.
+        _ => "null".to_owned(),
+    }
 }
 
 /// Who writes, and whether a request to stop stops it too.
@@ -75,92 +102,97 @@ impl Guard<'_> {
     /// Locks, checks, and binds `m` (the meta node) and `seq` (the number of the newest entry). A date that is none is how a
     /// statement fails with words of one's own.
     fn text(self) -> String {
-        let stop = match self.begins {
-            true => format!(" WHEN l.stop THEN {}", literal(ASKED_TO_STOP)),
-            false => String::new(),
-        };
         format!(
             "OPTIONAL MATCH (m:StepladderMeta {{id: 1}}) SET m.lock = true WITH m OPTIONAL MATCH (l:StepladderLease {{id: 1}}) \
-             WITH m, CASE{stop} WHEN l.token = {} AND l.expires > {NOW} THEN null ELSE {} END AS no \
-             WITH m, m.seq + CASE WHEN no IS NULL THEN 0 ELSE datetime(no).year END AS seq",
-            literal(self.token),
-            literal(LEASE_LOST),
+             WITH m, CASE WHEN $stepladder.begins AND l.stop THEN '{ASKED_TO_STOP}' \
+             WHEN l.token = $stepladder.token AND l.expires > {NOW} THEN null ELSE '{LEASE_LOST}' END AS no \
+             WITH m, m.seq + CASE WHEN no IS NULL THEN 0 ELSE datetime(no).year END AS seq"
         )
+    }
+
+    fn query<const N: usize>(self, rest: &str, values: [(&str, Value); N]) -> Query {
+        let mut query = Query::new(format!("{} {rest}", self.text()), values);
+        if let Value::Map(map) = &mut query.parameter {
+            map.insert("token".to_owned(), Value::text(self.token));
+            map.insert("begins".to_owned(), Value::Bool(self.begins));
+        }
+        query
     }
 
     /// Appends an entry, and returns `mark`.
-    pub fn append(self, entry: &NewEntry, owner: &Owner, mark: &str) -> String {
-        let begun = entry.event == EntryEvent::Begun;
-        format!(
-            "{} SET m.seq = seq + 1{} CREATE (:StepladderMigration {{seq: seq + 1, {}}}) RETURN {} AS stepladder",
-            self.text(),
-            if begun { ", m.begun = seq + 1" } else { "" },
-            properties(entry, owner, None),
-            literal(mark),
-        )
+    pub fn append(self, entry: &NewEntry, owner: &Owner, mark: &str) -> Query {
+        let begun = Value::Bool(entry.event == EntryEvent::Begun);
+        let rest = format!(
+            "SET m.seq = seq + 1, m.begun = CASE WHEN $stepladder.begun THEN seq + 1 ELSE m.begun END \
+             CREATE (e:StepladderMigration) SET e = $stepladder.entry, e.seq = seq + 1, e.at = {NOW} \
+             RETURN $stepladder.mark AS stepladder"
+        );
+        self.query(&rest, [("entry", properties(entry, owner)), ("begun", begun), ("mark", Value::text(mark))])
     }
 
     /// Appends the `done` of the step that was begun last, timed by the server, and returns `mark` with the time it took.
-    pub fn done(self, entry: &NewEntry, owner: &Owner, mark: &str) -> String {
-        format!(
-            "{} OPTIONAL MATCH (b:StepladderMigration {{seq: m.begun}}) WITH m, seq, {NOW} - b.at AS took SET m.seq = seq + 1 \
-             CREATE (:StepladderMigration {{seq: seq + 1, {}}}) RETURN {} + toString(took) AS stepladder",
-            self.text(),
-            properties(entry, owner, Some("took")),
-            literal(mark),
-        )
+    pub fn done(self, entry: &NewEntry, owner: &Owner, mark: &str) -> Query {
+        let rest = format!(
+            "OPTIONAL MATCH (b:StepladderMigration {{seq: m.begun}}) WITH m, seq, {NOW} AS now, {NOW} - b.at AS took \
+             SET m.seq = seq + 1 CREATE (e:StepladderMigration) \
+             SET e = $stepladder.entry, e.seq = seq + 1, e.at = now, e.duration_ms = took \
+             RETURN $stepladder.mark + toString(took) AS stepladder"
+        );
+        self.query(&rest, [("entry", properties(entry, owner)), ("mark", Value::text(mark))])
     }
 
     /// Notes in the entry that was begun last how many parts are done, and returns `mark`.
-    pub fn part(self, done: u32, total: u32, mark: &str) -> String {
-        format!(
-            "{} SET m.seq = seq WITH m OPTIONAL MATCH (b:StepladderMigration {{seq: m.begun}}) \
-             SET b.parts_done = {done}, b.parts_total = {total} RETURN {} AS stepladder",
-            self.text(),
-            literal(mark),
+    pub fn part(self, done: u32, total: u32, mark: &str) -> Query {
+        self.query(
+            "SET m.seq = seq WITH m OPTIONAL MATCH (b:StepladderMigration {seq: m.begun}) \
+             SET b.parts_done = $stepladder.done, b.parts_total = $stepladder.total RETURN $stepladder.mark AS stepladder",
+            [("done", whole(done)), ("total", whole(total)), ("mark", Value::text(mark))],
         )
     }
 
     /// The same for the newest `begun` entry of a version.
-    pub fn journal(self, version: Version, done: u32, total: u32) -> String {
-        format!(
-            "{} SET m.seq = seq WITH m OPTIONAL MATCH (b:StepladderMigration {{event: 'begun', version: {}}}) \
-             WITH b ORDER BY b.seq DESC LIMIT 1 SET b.parts_done = {done}, b.parts_total = {total} RETURN 1",
-            self.text(),
-            literal(&version.to_string()),
+    pub fn journal(self, version: Version, done: u32, total: u32) -> Query {
+        self.query(
+            "SET m.seq = seq WITH m OPTIONAL MATCH (b:StepladderMigration {event: 'begun', version: $stepladder.version}) \
+             WITH b ORDER BY b.seq DESC LIMIT 1 \
+             SET b.parts_done = $stepladder.done, b.parts_total = $stepladder.total RETURN 1",
+            [("version", Value::text(version.to_string())), ("done", whole(done)), ("total", whole(total))],
         )
     }
 
     /// Only checks.
-    pub fn check(self, mark: &str) -> String {
-        format!("{} SET m.seq = seq RETURN {} AS stepladder", self.text(), literal(mark))
+    pub fn check(self, mark: &str) -> Query {
+        self.query("SET m.seq = seq RETURN $stepladder.mark AS stepladder", [("mark", Value::text(mark))])
     }
 }
 
-/// An entry's properties but for its number. `took` is an expression for its duration.
-fn properties(entry: &NewEntry, owner: &Owner, took: Option<&str>) -> String {
+fn whole(number: u32) -> Value {
+    Value::Int(i64::from(number))
+}
+
+/// An entry's properties but for its number and its time.
+fn properties(entry: &NewEntry, owner: &Owner) -> Value {
+    let text = |text: Option<String>| text.map_or(Value::Null, Value::Text);
+    let number = |number: Option<i64>| number.map_or(Value::Null, Value::Int);
     let down = entry.down.as_ref();
-    let version = entry.version.map(|v| v.to_string());
-    format!(
-        "event: {}, direction: {}, version: {}, label: {}, checksum: {}, down_checksum: {}, down_extension: {}, down_script: {}, \
-         run: {}, ordinal: {}, at: {NOW}, duration_ms: {}, who: {}, tool: {}, parts_done: {}, parts_total: {}, note: {}",
-        literal(entry.event.word()),
-        literal(entry.direction.word()),
-        optional(version.as_deref()),
-        literal(&entry.label),
-        literal(entry.checksum.as_str()),
-        optional(down.map(|d| d.checksum.as_str())),
-        optional(down.map(|d| d.extension.as_str())),
-        optional(down.map(|d| pack(&d.text)).as_deref()),
-        literal(&owner.run),
-        entry.ordinal,
-        took.map_or_else(|| number(entry.duration_ms), str::to_owned),
-        literal(&owner.who()),
-        literal(&owner.tool),
-        number(entry.parts_done),
-        number(entry.parts_total),
-        optional(entry.note.as_deref()),
-    )
+    Value::map([
+        ("event", Value::text(entry.event.word())),
+        ("direction", Value::text(entry.direction.word())),
+        ("version", text(entry.version.map(|v| v.to_string()))),
+        ("label", Value::text(&entry.label)),
+        ("checksum", Value::text(entry.checksum.as_str())),
+        ("down_checksum", text(down.map(|d| d.checksum.as_str().to_owned()))),
+        ("down_extension", text(down.map(|d| d.extension.clone()))),
+        ("down_script", text(down.map(|d| pack(&d.text)))),
+        ("run", Value::text(&owner.run)),
+        ("ordinal", Value::Int(entry.ordinal)),
+        ("duration_ms", number(entry.duration_ms)),
+        ("who", Value::text(owner.who())),
+        ("tool", Value::text(&owner.tool)),
+        ("parts_done", number(entry.parts_done.map(i64::from))),
+        ("parts_total", number(entry.parts_total.map(i64::from))),
+        ("note", text(entry.note.clone())),
+    ])
 }
 
 /// Appends an `unlocked` entry where `m` is bound and locked.
@@ -179,8 +211,8 @@ pub fn unlocked(by: &Owner, note: &str) -> String {
         note: Some(note.to_owned()),
     };
     format!(
-        "WITH m, m.seq + 1 AS seq SET m.seq = seq CREATE (:StepladderMigration {{seq: seq, {}}})",
-        properties(&entry, by, None)
+        "WITH m, m.seq + 1 AS seq SET m.seq = seq CREATE (e:StepladderMigration) SET e = {}, e.seq = seq, e.at = {NOW}",
+        expression(&properties(&entry, by))
     )
 }
 

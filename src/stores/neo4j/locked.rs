@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::bolt::Value;
 use super::lease::{self, Pulse};
-use super::ledger::{self, Guard, LEASE_LOST};
+use super::ledger::{self, Guard, LEASE_LOST, Query};
 use super::script::{Frame, Unfit, has_commands, parts};
 use super::session::Session;
 use super::shell::{self, Talked};
@@ -70,13 +70,13 @@ impl Locked for Held {
     }
 
     fn record(&mut self, entry: &NewEntry) -> Result<(), Failure> {
-        let statement = self.guard().append(entry, &self.owner, "");
-        self.guarded(&statement)
+        let query = self.guard().append(entry, &self.owner, "");
+        self.guarded(&query)
     }
 
     fn journal(&mut self, version: Version, done: u32, total: u32) -> Result<(), Failure> {
-        let statement = self.guard().journal(version, done, total);
-        self.guarded(&statement)
+        let query = self.guard().journal(version, done, total);
+        self.guarded(&query)
     }
 
     fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
@@ -113,8 +113,8 @@ impl Held {
         Guard { token: &self.owner.token, begins: false }
     }
 
-    fn guarded(&mut self, statement: &str) -> Result<(), Failure> {
-        self.session.write(statement).map(drop).map_err(lost)
+    fn guarded(&mut self, query: &Query) -> Result<(), Failure> {
+        self.session.send(query).map(drop).map_err(lost)
     }
 
     fn program(&mut self) -> Result<PathBuf, Failure> {
@@ -180,7 +180,11 @@ impl Held {
         // Success is positive: the entries of all steps whose markers came back must be there.
         if let Some(step) = steps[..talked.done].iter().find(|s| !seen.get(&s.index).is_some_and(|s| s.done)) {
             let what = Failure::failed("cypher-shell reported its end, but the ledger does not have its entry");
-            return Err(StepFailure { kept: Kept::Unknown, what: "is not in the ledger".to_owned(), ..before(step, what) });
+            return Err(StepFailure {
+                kept: Kept::Unknown,
+                what: "is not in the ledger".to_owned(),
+                ..before(step, what)
+            });
         }
         let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
         let kept = match seen.remove(&step.index) {

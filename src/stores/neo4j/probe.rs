@@ -25,11 +25,13 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
         Err(_) => session.server()?.replace('/', " "),
     };
     let mut probe = Probe { server, warnings: Vec::new() };
-    let rows = session.read("SHOW DATABASES YIELD name, access, currentStatus, home RETURN name, access, currentStatus, home");
+    let rows =
+        session.read("SHOW DATABASES YIELD name, access, currentStatus, home RETURN name, access, currentStatus, home");
     let wanted = session.endpoint().database.clone();
     for row in rows.unwrap_or_default() {
         let text = |at: usize| row.get(at).and_then(Value::as_text).unwrap_or_default();
-        let is_ours = wanted.as_ref().map_or(row.get(3) == Some(&Value::Bool(true)), |w| w.eq_ignore_ascii_case(text(0)));
+        let is_ours =
+            wanted.as_ref().map_or(row.get(3) == Some(&Value::Bool(true)), |w| w.eq_ignore_ascii_case(text(0)));
         if is_ours && text(1) == "read-only" {
             let what = format!("the database {} is read-only", text(0));
             probe.warnings.push((what, "scripts and the ledger write".to_owned()));
@@ -53,6 +55,8 @@ pub fn client(program: &Path) -> Result<String, Failure> {
     let failure = cannot(if words.is_empty() { said } else { words });
     Err(match which::which("java") {
         Ok(_) => failure.hint("cypher-shell 5 needs Java 17 or 21, that of the calendar versions Java 21"),
-        Err(_) => failure.hint("Java was not found · Debian, Ubuntu: apt-get install default-jre-headless · macOS: brew install openjdk"),
+        Err(_) => failure.hint(
+            "Java was not found · Debian, Ubuntu: apt-get install default-jre-headless · macOS: brew install openjdk",
+        ),
     })
 }

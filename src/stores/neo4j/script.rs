@@ -3,7 +3,7 @@
 //! cypher-shell reads all its input before it runs the first statement, so everything that is to happen stands in the text:
 //! the lease is checked by each ledger statement, which fails where it is lost, and a failure ends the shell.
 
-use super::ledger::{Guard, name};
+use super::ledger::{Guard, Query, name};
 use crate::domain::cypher::{Item, Sort, scan};
 use crate::domain::{Direction, EntryEvent};
 use crate::stores::{NewEntry, Owner, Step};
@@ -88,9 +88,10 @@ impl<'a> Splitter<'a> {
                 format!("`:{command}` would end the shell, so nothing behind it would run"),
                 "take the line out, and what stands behind it too if it is not to run",
             ),
-            ("connect" | "disconnect" | "logout", _) => {
-                unfit(format!("`:{command}` would leave the store that the ledger is in"), "make a store of the other server")
-            }
+            ("connect" | "disconnect" | "logout", _) => unfit(
+                format!("`:{command}` would leave the store that the ledger is in"),
+                "make a store of the other server",
+            ),
             ("begin", Some(_)) => unfit("a transaction is open already".to_owned(), "Neo4j has no nested transactions"),
             ("begin", open) => {
                 *open = Some(vec![item]);
@@ -236,7 +237,10 @@ impl Frame<'_> {
         for (item, number) in part.items.iter().zip(0..) {
             // In a transaction of the script's own the failing statement is one of several.
             if number > 1 && self.owner.is_some() && !item.is_command {
-                out.push_str(&format!("RETURN '{}' AS stepladder;\n", self.says("line", index, &item.line.to_string())));
+                out.push_str(&format!(
+                    "RETURN '{}' AS stepladder;\n",
+                    self.says("line", index, &item.line.to_string())
+                ));
             }
             statement(out, item);
         }
@@ -248,17 +252,11 @@ impl Frame<'_> {
         }
     }
 
-    fn ledger(
-        &self,
-        out: &mut String,
-        shown: std::fmt::Arguments<'_>,
-        make: impl Fn(&Owner, Guard<'_>) -> String,
-    ) {
+    fn ledger(&self, out: &mut String, shown: std::fmt::Arguments<'_>, make: impl Fn(&Owner, Guard<'_>) -> Query) {
         match self.owner {
-            Some(owner) => out.push_str(&make(owner, Guard { token: &owner.token, begins: false })),
-            None => return out.push_str(&format!("// ledger: {}\n", shown.to_string().replace(['\n', '\r'], " "))),
+            Some(owner) => out.push_str(&make(owner, Guard { token: &owner.token, begins: false }).shell()),
+            None => out.push_str(&format!("// ledger: {}\n", shown.to_string().replace(['\n', '\r'], " "))),
         }
-        out.push_str(";\n");
     }
 }
 
@@ -292,7 +290,12 @@ mod tests {
     fn shown(text: &str) -> Vec<String> {
         let show = |part: &Part<'_>| {
             let items: Vec<&str> = part.before.iter().chain(&part.items).map(|i| i.text).collect();
-            format!("{:?} {}{}", part.how, part.database.map(|d| format!("[{d}] ")).unwrap_or_default(), items.join(" | "))
+            format!(
+                "{:?} {}{}",
+                part.how,
+                part.database.map(|d| format!("[{d}] ")).unwrap_or_default(),
+                items.join(" | ")
+            )
         };
         parts(text).unwrap().iter().map(show).collect()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::bolt::{Connection, Trouble, Value};
 use super::endpoint::Endpoint;
+use super::ledger::Query;
 use crate::domain::Failure;
 
 /// How often a statement is tried again that the server was too busy for: deadlocks, elections.
@@ -72,10 +73,23 @@ impl Session {
     /// # Errors
     /// The trouble as it came.
     pub fn run(&mut self, statement: &str) -> Result<Rows, Trouble> {
+        self.run_with(statement, &Value::map([]))
+    }
+
+    /// Writes what is written to the ledger.
+    ///
+    /// # Errors
+    /// As [`Session::write`].
+    pub fn send(&mut self, query: &Query) -> Result<Rows, Failure> {
+        let parameters = Value::map([("stepladder", query.parameter.clone())]);
+        self.run_with(&query.text, &parameters).map_err(|trouble| self.failure(trouble))
+    }
+
+    fn run_with(&mut self, statement: &str, parameters: &Value) -> Result<Rows, Trouble> {
         let database = self.endpoint.database.clone();
         let mut tries = 0;
         loop {
-            match self.connected()?.run(statement, database.as_deref()) {
+            match self.connected()?.run(statement, parameters.clone(), database.as_deref()) {
                 Err(Trouble::Refused(code, _)) if tries < TRIES && is_passing(&code) => {
                     tries += 1;
                     if code.contains("NotALeader") {
@@ -132,11 +146,13 @@ impl Session {
                 Failure::unreachable(format!("{at} wants a new password: {words}"))
                     .hint("run `cypher-shell --change-password` once")
             }
-            Trouble::Refused(code, words) if code.contains(".Security.Unauthorized") => {
-                Failure::unreachable(format!("{at} refuses the login: {words}"))
-                    .hint("set NEO4J_USERNAME and NEO4J_PASSWORD, or put them into the URL: neo4j://user:password@host:7687")
-            }
-            Trouble::Refused(code, words) if code.contains("DatabaseNotFound") || code.contains("DatabaseUnavailable") => {
+            Trouble::Refused(code, words) if code.contains(".Security.Unauthorized") => Failure::unreachable(format!(
+                "{at} refuses the login: {words}"
+            ))
+            .hint("set NEO4J_USERNAME and NEO4J_PASSWORD, or put them into the URL: neo4j://user:password@host:7687"),
+            Trouble::Refused(code, words)
+                if code.contains("DatabaseNotFound") || code.contains("DatabaseUnavailable") =>
+            {
                 Failure::unreachable(words).hint(
                     "the database is the URL's path, `database` in the store's section, or NEO4J_DATABASE; \
                      Community servers have one, `neo4j`",

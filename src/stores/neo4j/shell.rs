@@ -195,7 +195,9 @@ impl Talk<'_> {
         let Some(at) = line.find(&self.mark) else { return self.keep(line) };
         let line = line[at + self.mark.len()..].trim_end_matches('"');
         let mut words = line.split(' ');
-        let (Some(word), Some(index)) = (words.next(), words.next().and_then(|i| i.parse::<usize>().ok())) else { return };
+        let (Some(word), Some(index)) = (words.next(), words.next().and_then(|i| i.parse::<usize>().ok())) else {
+            return;
+        };
         let value = words.next().and_then(|v| v.parse::<i64>().ok());
         if let Some(duration) = self.waiting.take() {
             self.done(duration);
@@ -213,7 +215,10 @@ impl Talk<'_> {
                 let done = value.and_then(|v| u32::try_from(v).ok()).unwrap_or(0);
                 (self.talked.part, self.talked.line) = (done, None);
                 let total = self.steps.get(self.talked.done).map_or(0, |s| s.shape.statements);
-                (self.context.event)(index, StepEvent::Progress { done, total: u32::try_from(total).unwrap_or(done).max(done) });
+                (self.context.event)(
+                    index,
+                    StepEvent::Progress { done, total: u32::try_from(total).unwrap_or(done).max(done) },
+                );
             }
             "line" if at_hand => self.talked.line = value.and_then(|v| usize::try_from(v).ok()),
             "done" if at_hand => self.waiting = Some(value.unwrap_or(0)),

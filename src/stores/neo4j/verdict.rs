@@ -103,7 +103,10 @@ fn what(talked: &Talked, lost: bool) -> String {
 fn hints(said: &str) -> Vec<String> {
     const HINTS: [(&str, &str); 9] = [
         ("OutOfMemoryError", "give the JVM more: `JAVA_OPTS=-Xmx1g` in the environment, or make the script smaller"),
-        ("requires Neo4j Enterprise Edition", "on Community servers only uniqueness constraints and indexes can be made"),
+        (
+            "requires Neo4j Enterprise Edition",
+            "on Community servers only uniqueness constraints and indexes can be made",
+        ),
         (
             "after executing Schema modification",
             "a transaction holds schema or data, never both: leave `:begin` and `:commit` out and each statement gets its own",
@@ -116,7 +119,10 @@ fn hints(said: &str) -> Vec<String> {
         ("already exists", "one that may be there already: `IF NOT EXISTS`"),
         ("No such constraint", "one that may be missing: `IF EXISTS`"),
         ("No such index", "one that may be missing: `IF EXISTS`"),
-        ("UnsupportedClassVersionError", "this cypher-shell needs a newer Java: 17 or 21 for Neo4j 5, 21 for later ones"),
+        (
+            "UnsupportedClassVersionError",
+            "this cypher-shell needs a newer Java: 17 or 21 for Neo4j 5, 21 for later ones",
+        ),
     ];
     let known = HINTS.iter().filter(|(words, _)| said.contains(words));
     let mut hints: Vec<String> = known.map(|(_, hint)| (*hint).to_owned()).collect();

@@ -23,10 +23,7 @@ fn ours() -> String {
 fn rules(session: &mut Session) -> Result<Vec<Rule>, Failure> {
     let mut rules = Vec::new();
     // Indexes that belong to a constraint go with it; lookup indexes are the database's own.
-    for (what, filter) in [
-        ("CONSTRAINT", "true"),
-        ("INDEX", "owningConstraint IS NULL AND type <> 'LOOKUP'"),
-    ] {
+    for (what, filter) in [("CONSTRAINT", "true"), ("INDEX", "owningConstraint IS NULL AND type <> 'LOOKUP'")] {
         let mut statement = format!(
             "SHOW {what}S YIELD * WHERE {filter} AND NOT name STARTS WITH '{CONSTRAINTS}' \
              RETURN name, type, labelsOrTypes, properties ORDER BY name"
@@ -87,7 +84,7 @@ pub fn wipe(session: &mut Session, token: &str) -> Result<(), Failure> {
     let guard = Guard { token, begins: false };
     let check = guard.check("");
     for rule in rules(session)? {
-        session.write(&check)?;
+        session.send(&check)?;
         session.write(&format!("DROP {} {} IF EXISTS", rule.what, name(&rule.name)))?;
     }
     let batches = [
@@ -98,7 +95,7 @@ pub fn wipe(session: &mut Session, token: &str) -> Result<(), Failure> {
     for (find, delete) in batches {
         let statement = format!("{find} {BATCH} {delete} RETURN count(*)");
         loop {
-            session.write(&check)?;
+            session.send(&check)?;
             let rows = session.write(&statement)?;
             if rows.first().and_then(|r| r[0].as_int()).unwrap_or(0) == 0 {
                 break;

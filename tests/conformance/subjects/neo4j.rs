@@ -221,7 +221,8 @@ impl Subject for Neo4j {
             "SHOW INDEXES YIELD name, type, owningConstraint WHERE owningConstraint IS NULL AND type <> 'LOOKUP' AND {ours} \
              AND NOT name IN ['notes', 'shelf'] RETURN name"
         )));
-        let labels = self.names("MATCH (n) UNWIND CASE labels(n) WHEN [] THEN ['none'] ELSE labels(n) END AS l RETURN DISTINCT l");
+        let labels = self
+            .names("MATCH (n) UNWIND CASE labels(n) WHEN [] THEN ['none'] ELSE labels(n) END AS l RETURN DISTINCT l");
         let other = |label: &String| !OURS.contains(&label.as_str()) && !["Note", "Shelf"].contains(&label.as_str());
         things.extend(labels.into_iter().filter(other).map(|label| format!(":{label}")));
         things.extend(self.names("MATCH ()-[r]->() RETURN DISTINCT '-' + type(r)"));

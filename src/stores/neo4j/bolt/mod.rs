@@ -91,7 +91,9 @@ impl Connection {
         self.line.write_all(&hello).and_then(|()| self.line.flush()).map_err(gone)?;
         let mut answer = [0u8; 4];
         let no_bolt = |what: &str| Trouble::Line(format!("what answers at {address} {what}"));
-        self.line.read_exact(&mut answer).map_err(|_| no_bolt("hangs up: it may speak Bolt over TLS only, or no Bolt"))?;
+        self.line
+            .read_exact(&mut answer)
+            .map_err(|_| no_bolt("hangs up: it may speak Bolt over TLS only, or no Bolt"))?;
         match answer {
             [0, 0, 0, 0] => Err(no_bolt("speaks no Bolt of the versions 4.2 to 4.4 or 5")),
             [0, 0, minor, major @ 4..=5] => {
@@ -133,12 +135,17 @@ impl Connection {
     ///
     /// # Errors
     /// The server's refusal; a connection that is lost.
-    pub fn run(&mut self, statement: &str, database: Option<&str>) -> Result<Vec<Vec<Value>>, Trouble> {
+    pub fn run(
+        &mut self,
+        statement: &str,
+        parameters: Value,
+        database: Option<&str>,
+    ) -> Result<Vec<Vec<Value>>, Trouble> {
         let extra = match database {
             Some(name) => Value::map([("db", Value::text(name))]),
             None => Value::map([]),
         };
-        self.send(RUN, vec![Value::text(statement), Value::map([]), extra])?;
+        self.send(RUN, vec![Value::text(statement), parameters, extra])?;
         self.send(PULL, vec![Value::map([("n", Value::Int(-1))])])?;
         let mut rows = Vec::new();
         let begun = self.answer(&mut rows);
