@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::bolt::Value;
-use super::ledger::{self, NOW, literal};
-use super::session::Session;
-use crate::domain::Failure;
+use super::ledger::{self, NOW};
+use super::session::{Rows, Session};
+use crate::domain::{Failure, FailureKind};
 use crate::stores::{Heart, Holder, Owner};
 
 /// What came of trying to take it.
@@ -53,16 +53,19 @@ pub fn take(session: &mut Session, owner: &Owner, length: Duration) -> Result<At
     // A holder that goes away between the two statements makes another round worth while.
     for _ in 0..3 {
         let seen = holder(session)?;
-        let statement = match &seen {
-            None => format!(
-                "{LOCK} OPTIONAL MATCH (l:StepladderLease {{id: 1}}) WITH m, l WHERE l IS NULL \
-                 CREATE (n:StepladderLease {}) RETURN 1",
-                properties(owner, length)
-            ),
-            Some(holder) if holder.is_stale(owner) => take_over(owner, holder, length),
+        let taken = match &seen {
+            None => session.write_with(
+                &format!(
+                    "{LOCK} OPTIONAL MATCH (l:StepladderLease {{id: 1}}) WITH m, l WHERE l IS NULL \
+                     CREATE (n:StepladderLease {{id: 1}}) WITH n {} RETURN 1",
+                    set("n")
+                ),
+                [("lease", properties(owner)), ("length", millis(length))],
+            )?,
+            Some(holder) if holder.is_stale(owner) => take_over(session, owner, holder, length)?,
             Some(holder) => return Ok(Attempt::Held(holder.clone())),
         };
-        if !session.write(&statement)?.is_empty() {
+        if !taken.is_empty() {
             return Ok(Attempt::Ours(seen));
         }
     }
@@ -72,29 +75,45 @@ pub fn take(session: &mut Session, owner: &Owner, length: Duration) -> Result<At
     }
 }
 
-fn properties(owner: &Owner, length: Duration) -> String {
-    format!(
-        "{{id: 1, user: {}, host: {}, pid: {}, process: {}, run: {}, token: {}, tool: {}, since: {NOW}, renewed: {NOW}, \
-         expires: {NOW} + {}}}",
-        literal(&owner.user),
-        literal(&owner.host),
-        owner.pid,
-        literal(&owner.process),
-        literal(&owner.run),
-        literal(&owner.token),
-        literal(&owner.tool),
-        length.as_millis(),
-    )
+fn millis(time: Duration) -> Value {
+    Value::Int(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn take_over(owner: &Owner, from: &Holder, length: Duration) -> String {
-    // An expired lease may have been renewed since it was read; that of a dead process cannot.
-    let still = if from.expires_in_ms <= 0 { format!(" AND l.expires <= {NOW}") } else { String::new() };
-    format!(
-        "{LOCK} MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true WITH m, l WHERE l.token = {}{still} SET l = {} {} RETURN 1",
-        literal(&from.token),
-        properties(owner, length),
-        ledger::unlocked(owner, &from.takeover_note()),
+fn properties(owner: &Owner) -> Value {
+    Value::map([
+        ("id", Value::Int(1)),
+        ("user", Value::text(&owner.user)),
+        ("host", Value::text(&owner.host)),
+        ("pid", Value::Int(i64::from(owner.pid))),
+        ("process", Value::text(&owner.process)),
+        ("run", Value::text(&owner.run)),
+        ("token", Value::text(&owner.token)),
+        ("tool", Value::text(&owner.tool)),
+    ])
+}
+
+/// Gives a lease to whom `$lease` names, from now on for `$length`.
+fn set(node: &str) -> String {
+    format!("SET {node} = $lease, {node}.since = {NOW}, {node}.renewed = {NOW}, {node}.expires = {NOW} + $length")
+}
+
+fn take_over(session: &mut Session, owner: &Owner, from: &Holder, length: Duration) -> Result<Rows, Failure> {
+    let statement = format!(
+        "{LOCK} MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true \
+         WITH m, l WHERE l.token = $seen AND ($gone OR l.expires <= {NOW}) {} {} RETURN 1",
+        set("l"),
+        ledger::UNLOCKED,
+    );
+    session.write_with(
+        &statement,
+        [
+            ("lease", properties(owner)),
+            ("length", millis(length)),
+            ("seen", Value::text(&from.token)),
+            // An expired lease may have been renewed since it was read; that of a dead process cannot.
+            ("gone", Value::Bool(from.expires_in_ms > 0)),
+            ("entry", ledger::unlocked(owner, &from.takeover_note())),
+        ],
     )
 }
 
@@ -105,11 +124,11 @@ fn take_over(owner: &Owner, from: &Holder, length: Duration) -> String {
 pub fn unlock(session: &mut Session, seen: &Holder, by: &Owner) -> Result<bool, Failure> {
     let note = format!("released by force; it was held by {} of run {}", seen.who(), seen.run);
     let statement = format!(
-        "{LOCK} MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true WITH m, l WHERE l.token = {} DELETE l {} RETURN 1",
-        literal(&seen.token),
-        ledger::unlocked(by, &note),
+        "{LOCK} MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true WITH m, l WHERE l.token = $seen DELETE l {} RETURN 1",
+        ledger::UNLOCKED,
     );
-    Ok(!session.write(&statement)?.is_empty())
+    let values = [("seen", Value::text(&seen.token)), ("entry", ledger::unlocked(by, &note))];
+    Ok(!session.write_with(&statement, values)?.is_empty())
 }
 
 /// Gives our own lease back.
@@ -117,11 +136,9 @@ pub fn unlock(session: &mut Session, seen: &Holder, by: &Owner) -> Result<bool, 
 /// # Errors
 /// The server's refusal.
 pub fn release(session: &mut Session, token: &str) -> Result<(), Failure> {
-    let statement = format!(
-        "{LOCK} MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true WITH l WHERE l.token = {} DELETE l",
-        literal(token)
-    );
-    session.write(&statement).map(drop)
+    let statement =
+        format!("{LOCK} MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true WITH l WHERE l.token = $token DELETE l");
+    session.write_with(&statement, [("token", Value::text(token))]).map(drop)
 }
 
 /// Lets no further step begin: the client has been given all of them.
@@ -130,32 +147,40 @@ pub fn release(session: &mut Session, token: &str) -> Result<(), Failure> {
 /// The server's refusal.
 pub fn ask_to_stop(session: &mut Session, token: &str, stop: bool) -> Result<(), Failure> {
     let set = if stop { "SET l.stop = true" } else { "REMOVE l.stop" };
-    let statement = format!("MATCH (l:StepladderLease {{id: 1}}) WHERE l.token = {} {set}", literal(token));
-    session.write(&statement).map(drop)
+    let statement = format!("MATCH (l:StepladderLease {{id: 1}}) WHERE l.token = $token {set}");
+    session.write_with(&statement, [("token", Value::text(token))]).map(drop)
 }
 
 /// Renews the lease over a connection of its own.
 pub struct Pulse {
     session: Session,
-    statement: String,
+    token: String,
+    length: Duration,
 }
 
 impl Pulse {
     /// Renews the lease with this token.
     pub fn new(session: Session, token: &str, length: Duration) -> Self {
+        Self { session, token: token.to_owned(), length }
+    }
+
+    fn renew(&mut self) -> Result<Rows, Failure> {
         let statement = format!(
-            "MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true WITH l, {NOW} AS now WHERE l.token = {} AND l.expires > now \
-             SET l.renewed = now, l.expires = now + {} RETURN 1",
-            literal(token),
-            length.as_millis()
+            "MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true WITH l, {NOW} AS now \
+             WHERE l.token = $token AND l.expires > now SET l.renewed = now, l.expires = now + $length RETURN 1"
         );
-        Self { session, statement }
+        let values = [("token", Value::text(&self.token)), ("length", millis(self.length))];
+        self.session.write_with(&statement, values)
     }
 }
 
 impl Heart for Pulse {
     fn beat(&mut self) -> Result<bool, Failure> {
-        // Renewing twice does no harm, so a lost connection is made anew.
-        Ok(!self.session.read(&self.statement)?.is_empty())
+        // Renewing twice does no harm, so what was lost on its way is sent again.
+        let rows = match self.renew() {
+            Err(failure) if failure.kind == FailureKind::Unreachable => self.renew()?,
+            other => other?,
+        };
+        Ok(!rows.is_empty())
     }
 }

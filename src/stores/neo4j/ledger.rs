@@ -54,38 +54,23 @@ pub fn name(text: &str) -> String {
     format!("`{}`", text.replace('`', "``"))
 }
 
-/// A statement with its parameter `$stepladder`. Its text is always the same, so that the server plans it once.
-#[derive(Clone, Debug, PartialEq)]
+/// A statement with its parameter `$stepladder`. Its text is always the same, so that the server plans it once. The parameter
+/// is one text of fields apart by the unit separator: cypher-shell asks the server to make anything but a plain text.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// The statement.
     pub text: String,
     /// What `$stepladder` is.
-    pub parameter: Value,
+    pub parameter: String,
 }
+
+/// Between the fields of a parameter.
+const SEPARATOR: char = '\u{1f}';
 
 impl Query {
-    fn new<const N: usize>(text: String, values: [(&str, Value); N]) -> Self {
-        Self { text, parameter: Value::map(values) }
-    }
-
     /// As cypher-shell takes it.
     pub fn shell(&self) -> String {
-        format!(":param stepladder => {}\n{};\n", expression(&self.parameter), self.text)
-    }
-}
-
-/// A value as Cypher has it.
-fn expression(value: &Value) -> String {
-    match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Int(number) => number.to_string(),
-        Value::Text(text) => literal(text),
-        Value::Map(map) => {
-            let pairs: Vec<String> = map.iter().map(|(name, value)| format!("{name}: {}", expression(value))).collect();
-            format!("{{{}}}", pairs.join(", "))
-        }
-        // Nothing else is ever written.
-        _ => "null".to_owned(),
+        format!(":param stepladder => {}\n{};\n", literal(&self.parameter), self.text)
     }
 }
 
@@ -99,121 +84,126 @@ pub struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    /// Locks, checks, and binds `m` (the meta node) and `seq` (the number of the newest entry). A date that is none is how a
-    /// statement fails with words of one's own.
-    fn text(self) -> String {
-        format!(
-            "OPTIONAL MATCH (m:StepladderMeta {{id: 1}}) SET m.lock = true WITH m OPTIONAL MATCH (l:StepladderLease {{id: 1}}) \
-             WITH m, CASE WHEN $stepladder.begins AND l.stop THEN '{ASKED_TO_STOP}' \
-             WHEN l.token = $stepladder.token AND l.expires > {NOW} THEN null ELSE '{LEASE_LOST}' END AS no \
-             WITH m, m.seq + CASE WHEN no IS NULL THEN 0 ELSE datetime(no).year END AS seq"
-        )
-    }
-
-    fn query<const N: usize>(self, rest: &str, values: [(&str, Value); N]) -> Query {
-        let mut query = Query::new(format!("{} {rest}", self.text()), values);
-        if let Value::Map(map) = &mut query.parameter {
-            map.insert("token".to_owned(), Value::text(self.token));
-            map.insert("begins".to_owned(), Value::Bool(self.begins));
-        }
-        query
+    /// Locks, checks, and binds `v` (the fields), `m` (the meta node) and `seq` (the number of the newest entry). A date that is
+    /// none is how a statement fails with words of one's own. The first fields are the token, whether a step begins, the mark.
+    fn query(self, mark: &str, fields: &[String], rest: &str) -> Query {
+        let text = format!(
+            "WITH split($stepladder, '\\u001f') AS v \
+             OPTIONAL MATCH (m:StepladderMeta {{id: 1}}) SET m.lock = true WITH v, m OPTIONAL MATCH (l:StepladderLease {{id: 1}}) \
+             WITH v, m, CASE WHEN v[1] = 'begins' AND l.stop THEN '{ASKED_TO_STOP}' \
+             WHEN l.token = v[0] AND l.expires > {NOW} THEN null ELSE '{LEASE_LOST}' END AS no \
+             WITH v, m, m.seq + CASE WHEN no IS NULL THEN 0 ELSE datetime(no).year END AS seq {rest}"
+        );
+        let first = [self.token, if self.begins { "begins" } else { "" }, mark];
+        let all: Vec<String> =
+            first.into_iter().chain(fields.iter().map(String::as_str)).map(|f| f.replace(SEPARATOR, " ")).collect();
+        Query { text, parameter: all.join(&SEPARATOR.to_string()) }
     }
 
     /// Appends an entry, and returns `mark`.
     pub fn append(self, entry: &NewEntry, owner: &Owner, mark: &str) -> Query {
-        let begun = Value::Bool(entry.event == EntryEvent::Begun);
         let rest = format!(
-            "SET m.seq = seq + 1, m.begun = CASE WHEN $stepladder.begun THEN seq + 1 ELSE m.begun END \
-             CREATE (e:StepladderMigration) SET e = $stepladder.entry, e.seq = seq + 1, e.at = {NOW} \
-             RETURN $stepladder.mark AS stepladder"
+            "SET m.seq = seq + 1, m.begun = CASE v[3] WHEN 'begun' THEN seq + 1 ELSE m.begun END \
+             CREATE (e:StepladderMigration {{seq: seq + 1, at: {NOW}, {}}}) RETURN v[2] AS stepladder",
+            read_back("toInteger(v[13])")
         );
-        self.query(&rest, [("entry", properties(entry, owner)), ("begun", begun), ("mark", Value::text(mark))])
+        self.query(mark, &fields(entry, owner), &rest)
     }
 
     /// Appends the `done` of the step that was begun last, timed by the server, and returns `mark` with the time it took.
     pub fn done(self, entry: &NewEntry, owner: &Owner, mark: &str) -> Query {
         let rest = format!(
-            "OPTIONAL MATCH (b:StepladderMigration {{seq: m.begun}}) WITH m, seq, {NOW} AS now, {NOW} - b.at AS took \
-             SET m.seq = seq + 1 CREATE (e:StepladderMigration) \
-             SET e = $stepladder.entry, e.seq = seq + 1, e.at = now, e.duration_ms = took \
-             RETURN $stepladder.mark + toString(took) AS stepladder"
+            "OPTIONAL MATCH (b:StepladderMigration {{seq: m.begun}}) WITH v, m, seq, {NOW} AS now, {NOW} - b.at AS took \
+             SET m.seq = seq + 1 CREATE (e:StepladderMigration {{seq: seq + 1, at: now, {}}}) \
+             RETURN v[2] + toString(took) AS stepladder",
+            read_back("took")
         );
-        self.query(&rest, [("entry", properties(entry, owner)), ("mark", Value::text(mark))])
+        self.query(mark, &fields(entry, owner), &rest)
     }
 
     /// Notes in the entry that was begun last how many parts are done, and returns `mark`.
     pub fn part(self, done: u32, total: u32, mark: &str) -> Query {
         self.query(
-            "SET m.seq = seq WITH m OPTIONAL MATCH (b:StepladderMigration {seq: m.begun}) \
-             SET b.parts_done = $stepladder.done, b.parts_total = $stepladder.total RETURN $stepladder.mark AS stepladder",
-            [("done", whole(done)), ("total", whole(total)), ("mark", Value::text(mark))],
+            mark,
+            &[done.to_string(), total.to_string()],
+            "SET m.seq = seq WITH v, m OPTIONAL MATCH (b:StepladderMigration {seq: m.begun}) \
+             SET b.parts_done = toInteger(v[3]), b.parts_total = toInteger(v[4]) RETURN v[2] AS stepladder",
         )
     }
 
     /// The same for the newest `begun` entry of a version.
     pub fn journal(self, version: Version, done: u32, total: u32) -> Query {
         self.query(
-            "SET m.seq = seq WITH m OPTIONAL MATCH (b:StepladderMigration {event: 'begun', version: $stepladder.version}) \
-             WITH b ORDER BY b.seq DESC LIMIT 1 \
-             SET b.parts_done = $stepladder.done, b.parts_total = $stepladder.total RETURN 1",
-            [("version", Value::text(version.to_string())), ("done", whole(done)), ("total", whole(total))],
+            "",
+            &[done.to_string(), total.to_string(), version.to_string()],
+            "SET m.seq = seq WITH v, m OPTIONAL MATCH (b:StepladderMigration {event: 'begun', version: v[5]}) \
+             WITH v, b ORDER BY b.seq DESC LIMIT 1 \
+             SET b.parts_done = toInteger(v[3]), b.parts_total = toInteger(v[4]) RETURN 1",
         )
     }
 
     /// Only checks.
     pub fn check(self, mark: &str) -> Query {
-        self.query("SET m.seq = seq RETURN $stepladder.mark AS stepladder", [("mark", Value::text(mark))])
+        self.query(mark, &[], "SET m.seq = seq RETURN v[2] AS stepladder")
     }
 }
 
-fn whole(number: u32) -> Value {
-    Value::Int(i64::from(number))
-}
-
-/// An entry's properties but for its number and its time.
-fn properties(entry: &NewEntry, owner: &Owner) -> Value {
-    let text = |text: Option<String>| text.map_or(Value::Null, Value::Text);
-    let number = |number: Option<i64>| number.map_or(Value::Null, Value::Int);
+/// An entry as fields of a parameter, from the fourth on; an empty one stands for nothing.
+fn fields(entry: &NewEntry, owner: &Owner) -> [String; 16] {
+    let number = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();
     let down = entry.down.as_ref();
-    Value::map([
-        ("event", Value::text(entry.event.word())),
-        ("direction", Value::text(entry.direction.word())),
-        ("version", text(entry.version.map(|v| v.to_string()))),
-        ("label", Value::text(&entry.label)),
-        ("checksum", Value::text(entry.checksum.as_str())),
-        ("down_checksum", text(down.map(|d| d.checksum.as_str().to_owned()))),
-        ("down_extension", text(down.map(|d| d.extension.clone()))),
-        ("down_script", text(down.map(|d| pack(&d.text)))),
-        ("run", Value::text(&owner.run)),
-        ("ordinal", Value::Int(entry.ordinal)),
-        ("duration_ms", number(entry.duration_ms)),
-        ("who", Value::text(owner.who())),
-        ("tool", Value::text(&owner.tool)),
-        ("parts_done", number(entry.parts_done.map(i64::from))),
-        ("parts_total", number(entry.parts_total.map(i64::from))),
-        ("note", text(entry.note.clone())),
-    ])
+    [
+        entry.event.word().to_owned(),
+        entry.direction.word().to_owned(),
+        entry.version.map(|v| v.to_string()).unwrap_or_default(),
+        entry.label.clone(),
+        entry.checksum.as_str().to_owned(),
+        down.map(|d| d.checksum.as_str().to_owned()).unwrap_or_default(),
+        down.map(|d| d.extension.clone()).unwrap_or_default(),
+        down.map(|d| pack(&d.text)).unwrap_or_default(),
+        owner.run.clone(),
+        entry.ordinal.to_string(),
+        number(entry.duration_ms),
+        owner.who(),
+        owner.tool.clone(),
+        number(entry.parts_done.map(i64::from)),
+        number(entry.parts_total.map(i64::from)),
+        entry.note.clone().unwrap_or_default(),
+    ]
 }
 
-/// Appends an `unlocked` entry where `m` is bound and locked.
-pub fn unlocked(by: &Owner, note: &str) -> String {
-    let entry = NewEntry {
-        event: EntryEvent::Unlocked,
-        direction: Direction::Up,
-        version: None,
-        label: String::new(),
-        checksum: Checksum::recorded(String::new()),
-        down: None,
-        ordinal: 0,
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: Some(note.to_owned()),
-    };
+/// The properties that [`fields`] holds, as the server reads them.
+fn read_back(took: &str) -> String {
+    let some = |at: usize| format!("CASE v[{at}] WHEN '' THEN null ELSE v[{at}] END");
     format!(
-        "WITH m, m.seq + 1 AS seq SET m.seq = seq CREATE (e:StepladderMigration) SET e = {}, e.seq = seq, e.at = {NOW}",
-        expression(&properties(&entry, by))
+        "event: v[3], direction: v[4], version: {}, label: v[6], checksum: v[7], down_checksum: {}, down_extension: {}, \
+         down_script: {}, run: v[11], ordinal: toInteger(v[12]), duration_ms: {took}, who: v[14], tool: v[15], \
+         parts_done: toInteger(v[16]), parts_total: toInteger(v[17]), note: {}",
+        some(5),
+        some(8),
+        some(9),
+        some(10),
+        some(18),
     )
+}
+
+/// Appends `$entry`, an `unlocked` one, where `m` is bound and locked.
+pub const UNLOCKED: &str = "WITH m, m.seq + 1 AS seq SET m.seq = seq CREATE (e:StepladderMigration {seq: seq}) \
+    SET e += $entry, e.at = datetime.realtime().epochMillis";
+
+/// What [`UNLOCKED`] appends.
+pub fn unlocked(by: &Owner, note: &str) -> Value {
+    Value::map([
+        ("event", Value::text(EntryEvent::Unlocked.word())),
+        ("direction", Value::text(Direction::Up.word())),
+        ("label", Value::text("")),
+        ("checksum", Value::text("")),
+        ("run", Value::text(&by.run)),
+        ("ordinal", Value::Int(0)),
+        ("who", Value::text(by.who())),
+        ("tool", Value::text(&by.tool)),
+        ("note", Value::text(note)),
+    ])
 }
 
 /// The format of the ledger that is there.

@@ -76,13 +76,20 @@ impl Session {
         self.run_with(statement, &Value::map([]))
     }
 
-    /// Writes what is written to the ledger.
+    /// Writes to the ledger.
     ///
     /// # Errors
     /// As [`Session::write`].
     pub fn send(&mut self, query: &Query) -> Result<Rows, Failure> {
-        let parameters = Value::map([("stepladder", query.parameter.clone())]);
-        self.run_with(&query.text, &parameters).map_err(|trouble| self.failure(trouble))
+        self.write_with(&query.text, [("stepladder", Value::text(&query.parameter))])
+    }
+
+    /// Writes with parameters: a statement of constant text is planned once by the server, which takes longer than it does.
+    ///
+    /// # Errors
+    /// As [`Session::write`].
+    pub fn write_with<const N: usize>(&mut self, text: &str, values: [(&str, Value); N]) -> Result<Rows, Failure> {
+        self.run_with(text, &Value::map(values)).map_err(|trouble| self.failure(trouble))
     }
 
     fn run_with(&mut self, statement: &str, parameters: &Value) -> Result<Rows, Trouble> {

@@ -23,9 +23,11 @@ fn ours() -> String {
 fn rules(session: &mut Session) -> Result<Vec<Rule>, Failure> {
     let mut rules = Vec::new();
     // Indexes that belong to a constraint go with it; lookup indexes are the database's own.
-    for (what, filter) in [("CONSTRAINT", "true"), ("INDEX", "owningConstraint IS NULL AND type <> 'LOOKUP'")] {
+    for (what, many, filter) in
+        [("CONSTRAINT", "CONSTRAINTS", "true"), ("INDEX", "INDEXES", "owningConstraint IS NULL AND type <> 'LOOKUP'")]
+    {
         let mut statement = format!(
-            "SHOW {what}S YIELD * WHERE {filter} AND NOT name STARTS WITH '{CONSTRAINTS}' \
+            "SHOW {many} YIELD * WHERE {filter} AND NOT name STARTS WITH '{CONSTRAINTS}' \
              RETURN name, type, labelsOrTypes, properties ORDER BY name"
         );
         if what == "INDEX" && is_4(session)? {
