@@ -15,6 +15,7 @@ STEPLADDER = os.environ.get("STEPLADDER", os.path.join(ROOT, "target", "release"
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 DBMATE = os.environ.get("DBMATE") or shutil.which("dbmate")
 POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
+NEO4J = os.environ.get("STEPLADDER_TEST_NEO4J_URL")
 
 
 def timed(argv, cwd, env=None, stdin=None):
@@ -150,6 +151,38 @@ def postgres(work):
     pair("PostgreSQL, 1,000 pending migrations", sides)
 
 
+def neo4j(work):
+    """50 migrations through stepladder and the same statements through one cypher-shell; and a look."""
+    if not NEO4J:
+        return print("\nneo4j: left out, STEPLADDER_TEST_NEO4J_URL is not set")
+    url = urllib.parse.urlsplit(NEO4J)
+    shell = ["cypher-shell", "--address", f"neo4j://{url.hostname}:{url.port}", "--format", "plain", "--non-interactive"]
+    login = {"NEO4J_USERNAME": url.username, "NEO4J_PASSWORD": url.password}
+    folder = f"{work}/migrations/neo4j"
+    os.makedirs(folder)
+    for n in range(1, 51):
+        with open(f"{folder}/{n:03}_b{n}.up.cypher", "w") as f:
+            f.write(f"CREATE (:Bench {{n: {n}}});\n")
+        with open(f"{folder}/{n:03}_b{n}.down.cypher", "w") as f:
+            f.write(f"MATCH (b:Bench {{n: {n}}}) DELETE b;\n")
+    with open(f"{work}/plain.cypher", "w") as f:
+        f.write("".join(f"CREATE (:Bench {{n: {n}}});\n" for n in range(1, 51)))
+    with open(f"{work}/clean.cypher", "w") as f:
+        f.write("MATCH (n:Bench) DELETE n; MATCH (e:StepladderMigration) DELETE e;\n")
+    url = {"NEO4J_URL": NEO4J}
+
+    def clean():
+        timed(shell, work, login, f"{work}/clean.cypher")
+
+    pair("Neo4j, 50 migrations", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, url)),
+        "one cypher-shell, same statements": (clean, lambda: timed(shell, work, login, f"{work}/plain.cypher"))}, min(ROUNDS, 5))
+    clean()
+    timed([STEPLADDER, "up"], work, url)
+    pair("Neo4j, nothing pending of 50", {"stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, url))})
+    clean()
+
+
 def idle(work):
     write_set(f"{work}/migrations/sqlite", 1000)
     timed([STEPLADDER, "up"], work)
@@ -168,7 +201,7 @@ def idle(work):
         "psql -c 'select 1'": (nothing, lambda: timed([psql(), "-X", "-d", at("bench_a"), "-c", "select 1"], work))}, 15)
 
 
-BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "idle": idle}
+BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "neo4j": neo4j, "idle": idle}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):
