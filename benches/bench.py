@@ -21,6 +21,7 @@ POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
 CHROMA = os.environ.get("STEPLADDER_TEST_CHROMADB_OPEN_URL")
 KAFKA = os.environ.get("STEPLADDER_TEST_KAFKA_OPEN_URL")
 KAFKA_BIN = os.environ.get("STEPLADDER_TEST_KAFKA_BIN")
+NEO4J = os.environ.get("STEPLADDER_TEST_NEO4J_URL")
 
 
 def timed(argv, cwd, env=None, stdin=None):
@@ -243,6 +244,38 @@ def chromadb(work):
         "python -c 'import chromadb'": (nothing, lambda: timed([python, "-c", "import chromadb"], work))})
 
 
+def neo4j(work):
+    """50 migrations through stepladder and the same statements through one cypher-shell; and a look."""
+    if not NEO4J:
+        return print("\nneo4j: left out, STEPLADDER_TEST_NEO4J_URL is not set")
+    url = urllib.parse.urlsplit(NEO4J)
+    shell = ["cypher-shell", "--address", f"neo4j://{url.hostname}:{url.port}", "--format", "plain", "--non-interactive"]
+    login = {"NEO4J_USERNAME": url.username, "NEO4J_PASSWORD": url.password}
+    folder = f"{work}/migrations/neo4j"
+    os.makedirs(folder)
+    for n in range(1, 51):
+        with open(f"{folder}/{n:03}_b{n}.up.cypher", "w") as f:
+            f.write(f"CREATE (:Bench {{n: {n}}});\n")
+        with open(f"{folder}/{n:03}_b{n}.down.cypher", "w") as f:
+            f.write(f"MATCH (b:Bench {{n: {n}}}) DELETE b;\n")
+    with open(f"{work}/plain.cypher", "w") as f:
+        f.write("".join(f"CREATE (:Bench {{n: {n}}});\n" for n in range(1, 51)))
+    with open(f"{work}/clean.cypher", "w") as f:
+        f.write("MATCH (n:Bench) DELETE n; MATCH (e:StepladderMigration) DELETE e;\n")
+    url = {"NEO4J_URL": NEO4J}
+
+    def clean():
+        timed(shell, work, login, f"{work}/clean.cypher")
+
+    pair("Neo4j, 50 migrations", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, url)),
+        "one cypher-shell, same statements": (clean, lambda: timed(shell, work, login, f"{work}/plain.cypher"))}, min(ROUNDS, 5))
+    clean()
+    timed([STEPLADDER, "up"], work, url)
+    pair("Neo4j, nothing pending of 50", {"stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, url))})
+    clean()
+
+
 def idle(work):
     write_set(f"{work}/migrations/sqlite", 1000)
     timed([STEPLADDER, "up"], work)
@@ -261,7 +294,8 @@ def idle(work):
         "psql -c 'select 1'": (nothing, lambda: timed([psql(), "-X", "-d", at("bench_a"), "-c", "select 1"], work))}, 15)
 
 
-BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "kafka": kafka, "chromadb": chromadb, "idle": idle}
+BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "neo4j": neo4j,
+           "chromadb": chromadb, "kafka": kafka, "idle": idle}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):

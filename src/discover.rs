@@ -12,7 +12,7 @@ use crate::domain::file_name::NameError;
 use crate::domain::lines;
 use crate::domain::mode::{ANY, PROGRAMS};
 use crate::domain::sql::{self, Shape};
-use crate::domain::{Catalog, Checksum, Direction, FileName, Finding, Script, Version, directive};
+use crate::domain::{Catalog, Checksum, Direction, FileName, Finding, Script, Version, cypher, directive};
 use crate::stores::Card;
 
 /// The catalog of a store.
@@ -292,6 +292,7 @@ pub fn script(
 pub fn shape(text: &str, extension: &str, card: &Card) -> Shape {
     match card.dialect {
         Some(dialect) if extension == "sql" => sql::shape(text, dialect),
+        _ if matches!(extension, "cypher" | "cql") => cypher::shape(text),
         _ => Shape::default(),
     }
 }

@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod checksum;
 pub mod comments;
+pub mod cypher;
 pub mod directive;
 pub mod failure;
 pub mod file_name;

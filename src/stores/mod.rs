@@ -25,6 +25,8 @@ pub mod http;
 pub mod kafka;
 mod locked;
 pub mod memory;
+#[cfg(feature = "neo4j")]
+pub mod neo4j;
 mod owner;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod pack;
@@ -60,6 +62,8 @@ pub static KINDS: &[&Kind] = &[
     &kafka::KIND,
     #[cfg(feature = "shell")]
     &shell::KIND,
+    #[cfg(feature = "neo4j")]
+    &neo4j::KIND,
     &memory::KIND,
 ];
 

@@ -3,6 +3,7 @@
 mod chromadb;
 mod kafka;
 mod memory;
+mod neo4j;
 mod postgres;
 mod shell;
 mod sqlite;
@@ -16,6 +17,7 @@ pub const SOURCES: &[Source] = &[
     postgres::POSTGRES,
     postgres::PGBOUNCER,
     postgres::TIMESCALEDB,
+    neo4j::SOURCE,
     chromadb::SOURCE,
     shell::SOURCE,
     kafka::TOOLS,

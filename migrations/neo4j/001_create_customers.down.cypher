@@ -1,0 +1,2 @@
+DROP INDEX customer_email IF EXISTS;
+DROP CONSTRAINT customer_id IF EXISTS;

@@ -1,0 +1,270 @@
+//! A database whose lease this run holds: runs steps through cypher-shell and writes the ledger.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::bolt::Value;
+use super::lease::{self, Pulse};
+use super::ledger::{self, Guard, LEASE_LOST, Query};
+use super::script::{Frame, Unfit, has_commands, parts};
+use super::session::Session;
+use super::shell::{self, Talked};
+use super::{CLIENT, verdict, wipe};
+use crate::config::scrub;
+use crate::domain::{EntryEvent, Failure, FailureKind, Version};
+use crate::process::identity;
+use crate::process::program::Ended;
+use crate::stores::{
+    Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Settings, Step, StepEvent, StepFailure,
+    StopReason, StoredScript,
+};
+
+/// The lease of one database, held.
+pub struct Held {
+    /// Speaks to the ledger.
+    pub session: Session,
+    /// How the store is configured.
+    pub settings: Settings,
+    /// This run.
+    pub owner: Owner,
+    /// Whose stale lease it was.
+    pub took_over: Option<Holder>,
+    /// The client, once it was looked for.
+    pub program: Option<PathBuf>,
+}
+
+impl Locked for Held {
+    fn took_over(&self) -> Option<&Holder> {
+        self.took_over.as_ref()
+    }
+
+    fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
+        let mut pulse = Pulse::new(self.session.another(), &self.owner.token, self.settings.lease);
+        // Connecting takes the longest, and must not come on top of the first wait.
+        pulse.beat()?;
+        Ok(Box::new(pulse))
+    }
+
+    fn look(&mut self) -> Result<Ledger, Failure> {
+        ledger::look(&mut self.session)
+    }
+
+    fn stored_down(&mut self, version: Version) -> Result<Option<StoredScript>, Failure> {
+        ledger::stored_down(&mut self.session, version)
+    }
+
+    fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        let mut rest = steps;
+        while let Some(first) = rest.first() {
+            if context.stop.asked().is_some() {
+                return Ok(Outcome::Stopped);
+            }
+            parts(&first.text).map_err(|unfit| verdict::unfit(first, unfit))?;
+            // What comes before a script that cannot be run is run; then it fails by itself.
+            let fits = |step: &&Step| !has_commands(&step.text) && parts(&step.text).is_ok();
+            let together = rest.iter().take_while(fits).count().max(1);
+            let (now, later) = rest.split_at(together);
+            if self.talk(now, context, false)? == Outcome::Stopped {
+                return Ok(Outcome::Stopped);
+            }
+            rest = later;
+        }
+        Ok(Outcome::AllDone)
+    }
+
+    fn record(&mut self, entry: &NewEntry) -> Result<(), Failure> {
+        let query = self.guard().append(entry, &self.owner, "");
+        self.guarded(&query)
+    }
+
+    fn journal(&mut self, version: Version, done: u32, total: u32) -> Result<(), Failure> {
+        let query = self.guard().journal(version, done, total);
+        self.guarded(&query)
+    }
+
+    fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
+        self.talk(std::slice::from_ref(step), context, true).map(drop)
+    }
+
+    fn wipe(&mut self) -> Result<(), Failure> {
+        wipe::wipe(&mut self.session, &self.owner.token).map_err(lost)
+    }
+
+    fn release(mut self: Box<Self>) -> Result<(), Failure> {
+        lease::release(&mut self.session, &self.owner.token)
+    }
+}
+
+/// Our own guard's refusal, in words for a person.
+fn lost(failure: Failure) -> Failure {
+    match failure.message.contains(LEASE_LOST) {
+        true => Failure::failed("the lease was lost, so the ledger was not written")
+            .hint("`stepladder lock` shows who holds it; `stepladder status` shows where things stand"),
+        false => failure,
+    }
+}
+
+/// What the ledger says of a step of this run.
+struct Seen {
+    done: bool,
+    duration_ms: i64,
+    parts: Option<(u32, u32)>,
+}
+
+impl Held {
+    fn guard(&self) -> Guard<'_> {
+        Guard { token: &self.owner.token, begins: false }
+    }
+
+    fn guarded(&mut self, query: &Query) -> Result<(), Failure> {
+        self.session.send(query).map(drop).map_err(lost)
+    }
+
+    fn program(&mut self) -> Result<PathBuf, Failure> {
+        if self.program.is_none() {
+            let found =
+                crate::process::find::client(&CLIENT, self.settings.client.as_deref(), &self.settings.name, None)?;
+            self.program = Some(found);
+        }
+        Ok(self.program.clone().unwrap_or_default())
+    }
+
+    /// One client for these steps.
+    fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
+        let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
+        let program = self.program().map_err(|f| before(first, f))?;
+        let mark = identity::token();
+        let text = self.text(steps, &mark, seed).map_err(|unfit| verdict::unfit(first, unfit))?;
+        let line = shell::command(program, self.session.endpoint(), &self.settings.root);
+        let (mut session, token) = (self.session.another(), self.owner.token.clone());
+        let mut asked = false;
+        let mut ask_to_stop = || {
+            // Where it cannot be said, the steps that the client has go on until it is ended.
+            asked = lease::ask_to_stop(&mut session, &token, true).is_ok();
+        };
+        let talked = shell::talk(&line, text, &mark, steps, context, &mut ask_to_stop)
+            .map_err(|e| before(first, Failure::unreachable(format!("cypher-shell cannot be started: {e}"))))?;
+        if asked {
+            let _ = lease::ask_to_stop(&mut self.session, &self.owner.token, false);
+        }
+        self.judge(steps, &talked, context, seed)
+    }
+
+    fn text(&self, steps: &[Step], mark: &str, seed: bool) -> Result<String, Unfit> {
+        let database = self.session.endpoint().database.as_deref();
+        let frame = Frame { owner: Some(&self.owner), database, mark };
+        let mut text = String::new();
+        for step in steps {
+            text.push_str(&if seed { frame.seed(step)? } else { frame.step(step)? });
+        }
+        Ok(text + &frame.end())
+    }
+
+    /// What came of it, by what was heard and by what the ledger says.
+    fn judge(
+        &mut self,
+        steps: &[Step],
+        talked: &Talked,
+        context: &Context<'_>,
+        seed: bool,
+    ) -> Result<Outcome, StepFailure> {
+        if seed {
+            let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
+            let kept = if talked.begun { Kept::Half(None) } else { Kept::Nothing };
+            return Err(self.scrubbed(verdict::failure(step, talked, kept)));
+        }
+        // Whoever has the lease now may be at the same script.
+        if !matches!(talked.ended, None | Some(Ended::Stopped(StopReason::LeaseLost))) {
+            self.wait_for_quiet(steps.get(talked.done));
+        }
+        let mut seen = self.seen(steps).map_err(|f| {
+            let step = steps.get(talked.done).unwrap_or(&steps[0]);
+            StepFailure { kept: Kept::Unknown, ..before(step, f) }
+        })?;
+        // Success is positive: the entries of all steps whose markers came back must be there.
+        if let Some(step) = steps[..talked.done].iter().find(|s| !seen.get(&s.index).is_some_and(|s| s.done)) {
+            let what = Failure::failed("cypher-shell reported its end, but the ledger does not have its entry");
+            return Err(StepFailure {
+                kept: Kept::Unknown,
+                what: "is not in the ledger".to_owned(),
+                ..before(step, what)
+            });
+        }
+        let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
+        let kept = match seen.remove(&step.index) {
+            Some(Seen { done: true, duration_ms, .. }) if talked.ended.is_some() => {
+                // It got through in the moment in which the client was ended.
+                (context.event)(step.index, StepEvent::Done { duration_ms });
+                return Ok(Outcome::Stopped).and_then(|stopped| match context.stop.asked() {
+                    Some(_) => Ok(stopped),
+                    None => self.run(&steps[talked.done + 1..], context),
+                });
+            }
+            Some(Seen { done: true, .. }) => Kept::All,
+            Some(Seen { parts, .. }) => Kept::Half(parts),
+            None => Kept::Nothing,
+        };
+        if kept == Kept::Nothing && verdict::is_sibling(talked) {
+            return Ok(Outcome::Stopped);
+        }
+        Err(self.scrubbed(verdict::failure(step, talked, kept)))
+    }
+
+    fn scrubbed(&self, mut failure: StepFailure) -> StepFailure {
+        failure.message = scrub(&failure.message, &self.session.endpoint().secrets());
+        failure
+    }
+
+    /// What the ledger says of each of these steps.
+    fn seen(&mut self, steps: &[Step]) -> Result<BTreeMap<usize, Seen>, Failure> {
+        let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Ok(BTreeMap::new()) };
+        let rows = ledger::of_run(&mut self.session, &self.owner.run, first.index, last.index)?;
+        let seen = rows.iter().filter_map(|row| {
+            let number = |at: usize| row.get(at).and_then(Value::as_int);
+            let small = |at: usize| number(at).and_then(|n| u32::try_from(n).ok());
+            let done = row.get(1).and_then(Value::as_text) == Some(EntryEvent::Done.word());
+            let seen = Seen { done, duration_ms: number(2).unwrap_or(0), parts: small(3).zip(small(4)) };
+            Some((usize::try_from(number(0)?).ok()?, seen))
+        });
+        Ok(seen.collect())
+    }
+
+    /// A client that was ended may have left a statement at work: the server notices, and takes it back, in a moment.
+    fn wait_for_quiet(&mut self, step: Option<&Step>) {
+        let Some(parts) = step.and_then(|step| parts(&step.text).ok()) else { return };
+        let texts: Vec<String> =
+            parts.iter().flat_map(|p| &p.items).filter(|i| !i.is_command).map(|i| ledger::literal(i.text)).collect();
+        let find = format!(
+            "SHOW TRANSACTIONS YIELD transactionId, currentQuery WHERE any(text IN [{}] WHERE currentQuery STARTS WITH text) \
+             RETURN transactionId",
+            texts.join(", ")
+        );
+        // One that was being committed is through after a moment.
+        std::thread::sleep(Duration::from_millis(100));
+        let until = Instant::now() + Duration::from_secs(5);
+        // Who may not ask has to take the ledger at its word.
+        while let Ok(rows) = self.session.read(&find) {
+            if rows.is_empty() || Instant::now() > until {
+                return;
+            }
+            for id in rows.iter().filter_map(|row| row[0].as_text()) {
+                let _ = self.session.write(&format!("TERMINATE TRANSACTION {}", ledger::literal(id)));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// A failure of something that had to be there before the script could start.
+fn before(step: &Step, failure: Failure) -> StepFailure {
+    StepFailure {
+        index: step.index,
+        what: "could not be run".to_owned(),
+        line: None,
+        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
+        kept: Kept::Nothing,
+        hints: failure.hints,
+        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
+    }
+}

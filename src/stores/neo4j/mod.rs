@@ -1,0 +1,147 @@
+//! Neo4j: scripts through cypher-shell, the ledger as nodes over Bolt.
+//!
+//! The shell is fed one text for all the steps of a run ([`script`] makes it, [`shell`] feeds it): it reads everything before it
+//! runs anything. Schema and data never share a transaction, so each statement is journalled by itself; one that is certainly
+//! data shares its transaction with its journal. Ledger and lease are spoken to in process ([`bolt`], [`session`]).
+
+mod bolt;
+mod endpoint;
+mod lease;
+mod ledger;
+mod locked;
+mod probe;
+mod script;
+mod session;
+mod shell;
+mod verdict;
+mod wipe;
+
+use std::sync::Arc;
+
+use self::endpoint::{Endpoint, SCHEMES};
+use self::lease::Attempt;
+use self::locked::Held;
+use self::script::Frame;
+use self::session::Session;
+use super::{
+    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
+};
+use crate::config::Secret;
+use crate::domain::{Failure, Version};
+
+const CLIENT: Client = Client {
+    programs: &["cypher-shell"],
+    install: "Debian, Ubuntu: apt-get install cypher-shell (from Neo4j's repository) · macOS: brew install cypher-shell",
+};
+
+/// The kind.
+pub static KIND: Kind = Kind {
+    card: Card {
+        name: "neo4j",
+        aliases: &[],
+        title: "Neo4j",
+        extensions: &["cypher", "cql"],
+        client: Some(CLIENT),
+        atomic: Atomicity::None,
+        journals: true,
+        dialect: None,
+        variables: &["NEO4J_URL", "NEO4J_URI"],
+        ambient: &[],
+        default_url: None,
+        schemes: SCHEMES,
+        default_port: Some(7687),
+        options: &[("database", "the database (the user's home database)")],
+        example_url: "neo4j://neo4j:secret@localhost:7687",
+        not_promised: &[],
+    },
+    open,
+};
+
+fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
+    let endpoint = Arc::new(Endpoint::resolve(settings)?);
+    Ok(Box::new(Neo4j { settings: settings.clone(), session: Session::new(endpoint) }))
+}
+
+/// A database, seen from outside.
+struct Neo4j {
+    settings: Settings,
+    session: Session,
+}
+
+impl Neo4j {
+    fn program(&self) -> Result<std::path::PathBuf, Failure> {
+        crate::process::find::client(&CLIENT, self.settings.client.as_deref(), &self.settings.name, None)
+    }
+}
+
+impl Store for Neo4j {
+    fn address(&self) -> String {
+        self.session.endpoint().to_string()
+    }
+
+    fn probe(&mut self) -> Result<Probe, Failure> {
+        probe::probe(&mut self.session)
+    }
+
+    fn look(&mut self) -> Result<Ledger, Failure> {
+        ledger::look(&mut self.session)
+    }
+
+    fn holder(&mut self) -> Result<Option<Holder>, Failure> {
+        lease::holder(&mut self.session)
+    }
+
+    fn stored_down(&mut self, version: Version) -> Result<Option<StoredScript>, Failure> {
+        ledger::stored_down(&mut self.session, version)
+    }
+
+    fn preview(&self, steps: &[Step], _run: &str) -> Result<Preview, Failure> {
+        let endpoint = self.session.endpoint();
+        let line = shell::command(self.program()?, endpoint, &self.settings.root);
+        let frame = Frame { owner: None, database: endpoint.database.as_deref(), mark: "" };
+        let shown = steps.iter().map(|step| {
+            let text = frame.step(step).map_err(|unfit| {
+                Failure::findings(format!("{}:{}: {}", step.path, unfit.line, unfit.message)).hint(unfit.hint)
+            })?;
+            Ok(text.lines().map(str::to_owned).collect())
+        });
+        Ok(Preview { client: line.to_string(), steps: shown.collect::<Result<_, Failure>>()? })
+    }
+
+    fn inventory(&mut self) -> Result<Vec<String>, Failure> {
+        wipe::inventory(&mut self.session)
+    }
+
+    fn environment(&self) -> Vec<(String, Secret)> {
+        let endpoint = self.session.endpoint();
+        let mut environment = endpoint.environment();
+        environment.push(("STEPLADDER_URL".to_owned(), endpoint.url().clone()));
+        environment
+    }
+
+    fn client(&self) -> Result<Option<String>, Failure> {
+        probe::client(&self.program()?).map(Some)
+    }
+
+    fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {
+        if ledger::format(&mut self.session)?.is_none() {
+            ledger::create(&mut self.session)?;
+        }
+        match lease::take(&mut self.session, owner, self.settings.lease)? {
+            Attempt::Held(holder) => Ok(Taken::Held(holder)),
+            Attempt::Ours(took_over) => {
+                let another = self.session.another();
+                let session = std::mem::replace(&mut self.session, another);
+                let settings = self.settings.clone();
+                Ok(Taken::Ours(Box::new(Held { session, settings, owner: owner.clone(), took_over, program: None })))
+            }
+        }
+    }
+
+    fn unlock(&mut self, seen: &Holder, by: &Owner) -> Result<bool, Failure> {
+        match ledger::format(&mut self.session)? {
+            Some(_) => lease::unlock(&mut self.session, seen, by),
+            None => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+DROP CONSTRAINT {{table}}_id IF EXISTS;

@@ -1,0 +1,3 @@
+// Undoes the up script exactly, in the reverse order.
+
+// MATCH (n:{{table}} {id: 1}) DETACH DELETE n;

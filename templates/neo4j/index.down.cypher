@@ -1,0 +1,1 @@
+DROP INDEX {{table}}_name IF EXISTS;
