@@ -116,7 +116,7 @@ fn hints(said: &str) -> Vec<String> {
             "`CALL { } IN TRANSACTIONS` makes its own transactions: leave `:begin` and `:commit` out around it",
         ),
         ("An equivalent", "one that may be there already: `IF NOT EXISTS`"),
-        ("already exists", "one that may be there already: `IF NOT EXISTS`"),
+        ("There already exists", "one that may be there already: `IF NOT EXISTS`"),
         ("No such constraint", "one that may be missing: `IF EXISTS`"),
         ("No such index", "one that may be missing: `IF EXISTS`"),
         (
