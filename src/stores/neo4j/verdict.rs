@@ -93,7 +93,9 @@ fn what(talked: &Talked, lost: bool) -> String {
     match talked.finished.code {
         Some(0) => "ended cypher-shell before its end".to_owned(),
         None => "lost its client, which was ended by a signal".to_owned(),
-        Some(_) if said.contains("OutOfMemoryError") => "lost its client, which ran out of memory".to_owned(),
+        Some(_) if said.contains("OutOfMemoryError") || said.contains("Java heap space") => {
+            "lost its client, which ran out of memory".to_owned()
+        }
         Some(_) if !talked.begun => "could not be run".to_owned(),
         Some(_) => "was rejected".to_owned(),
     }
@@ -101,7 +103,8 @@ fn what(talked: &Talked, lost: bool) -> String {
 
 /// What to do about the refusals that people meet.
 fn hints(said: &str) -> Vec<String> {
-    const HINTS: [(&str, &str); 9] = [
+    const HINTS: [(&str, &str); 10] = [
+        ("Java heap space", "give the JVM more: `JAVA_OPTS=-Xmx1g` in the environment, or make the script smaller"),
         ("OutOfMemoryError", "give the JVM more: `JAVA_OPTS=-Xmx1g` in the environment, or make the script smaller"),
         (
             "requires Neo4j Enterprise Edition",
