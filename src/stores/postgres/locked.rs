@@ -14,6 +14,7 @@ use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
 use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
+use crate::process::{CommandLine, Running};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StoredScript,
 };
@@ -30,6 +31,8 @@ pub struct Held {
     pub took_over: Option<Holder>,
     /// The client, once it was looked for.
     pub program: Option<PathBuf>,
+    /// One that was started ahead: until it has logged in, the scripts can be read.
+    pub ready: Option<Running>,
 }
 
 impl Locked for Held {
@@ -38,6 +41,7 @@ impl Locked for Held {
     }
 
     fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
+        self.ready = self.command().ok().and_then(|line| Running::start(&line).ok());
         let session = self.session.another();
         Ok(Box::new(Pulse::new(session, &self.place.schema, &self.owner.token, self.place.settings.lease)))
     }
@@ -98,6 +102,9 @@ impl Locked for Held {
     }
 
     fn release(mut self: Box<Self>) -> Result<(), Failure> {
+        if let Some(unused) = self.ready.take() {
+            let _ = unused.finish();
+        }
         lease::release(&mut self.session, &self.place.schema, &self.owner.token)
     }
 }
@@ -117,10 +124,23 @@ impl Held {
         Ok(program)
     }
 
+    fn command(&mut self) -> Result<CommandLine, Failure> {
+        let program = self.program()?;
+        Ok(psql::command(program, &self.place.endpoint, &self.place.settings.root, &self.owner.run))
+    }
+
+    /// The client that was started ahead, or a new one.
+    fn client(&mut self) -> Result<Running, Failure> {
+        let line = self.command()?;
+        if let Some(ready) = self.ready.take().filter(|ready| !ready.has_ended()) {
+            return Ok(ready);
+        }
+        Running::start(&line).map_err(|e| Failure::unreachable(format!("psql cannot be started: {e}")))
+    }
+
     /// One client for these steps.
     fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
         let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
-        let program = self.program().map_err(|f| before(first, f))?;
         let files = Files::of(steps, &self.place.settings.root).map_err(|f| before(first, f))?;
         if let Some(step) = steps.iter().find(|step| step.text.contains('\0')) {
             // The client would leave out the rest of that line without a word.
@@ -135,7 +155,7 @@ impl Held {
                 Outcome::Stopped => Ok(Outcome::Stopped),
             };
         }
-        let line = psql::command(program, &self.place.endpoint, &self.place.settings.root, &self.owner.run);
+        let running = self.client().map_err(|f| before(first, f))?;
         let mut make = |step: &Step, mark: &str, chain: Chain| {
             let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token), mark };
             let route = route(step, files.path(step), !seed);
@@ -145,8 +165,8 @@ impl Held {
                 (false, false) => frame.two_phase(step, &route),
             }
         };
-        let talked = psql::talk(&line, steps, context, &mut make)
-            .map_err(|e| before(first, Failure::unreachable(format!("psql cannot be started: {e}"))))?;
+        let talked = psql::talk(running, steps, context, &mut make)
+            .map_err(|e| before(first, Failure::failed(format!("the end of psql cannot be waited for: {e}"))))?;
         self.judge(steps, talked, &files, context, seed)
     }
 

@@ -266,7 +266,14 @@ impl Store for Postgres {
             lease::Attempt::Ours(took_over) => {
                 let another = self.session.another();
                 let session = std::mem::replace(&mut self.session, another);
-                let held = Held { place: self.place.clone(), session, owner: owner.clone(), took_over, program: None };
+                let held = Held {
+                    place: self.place.clone(),
+                    session,
+                    owner: owner.clone(),
+                    took_over,
+                    program: None,
+                    ready: None,
+                };
                 Ok(Taken::Ours(Box::new(held)))
             }
         }

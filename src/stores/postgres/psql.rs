@@ -65,17 +65,16 @@ pub struct Session {
     pub finished: Finished,
 }
 
-/// Starts a client and feeds it steps until all are done, one fails, or somebody asks to stop.
+/// Feeds a client steps until all are done, one fails, or somebody asks to stop.
 ///
 /// # Errors
-/// The client cannot be started.
+/// Waiting for its end failed.
 pub fn talk(
-    line: &CommandLine,
+    mut running: Running,
     steps: &[Step],
     context: &Context<'_>,
     make: &mut dyn FnMut(&Step, &str, Chain) -> Feed,
 ) -> std::io::Result<Session> {
-    let mut running = Running::start(line)?;
     let (output, stdin) = (listen(&mut running), feed_from(&mut running));
     let mark = crate::process::identity::token();
     let _ = stdin.send(format!("\\set {MARK} {mark}\n"));
@@ -244,7 +243,8 @@ impl Talk<'_> {
 
     fn chain(&self, at: usize) -> Chain {
         let is_plain = |at: usize| self.steps.get(at).is_some_and(is_plain);
-        Chain { before: at > 0 && is_plain(at - 1) && is_plain(at), after: is_plain(at) && is_plain(at + 1) }
+        let after = self.steps.get(at + 1).filter(|_| is_plain(at) && is_plain(at + 1)).map(|next| next.index);
+        Chain { before: at > 0 && is_plain(at - 1) && is_plain(at), after }
     }
 
     fn hear(&mut self, line: &str) {
@@ -259,13 +259,7 @@ impl Talk<'_> {
         let value = words.next();
         let Some(step) = self.steps.get(self.session.done).filter(|step| step.index == index) else { return };
         match word {
-            "begin" => {
-                // What our own first lines printed.
-                self.session.said.clear();
-                self.session.xid = value.and_then(|v| v.parse().ok());
-                self.began = Some(Instant::now());
-                (self.context.event)(index, StepEvent::Started);
-            }
+            "begin" => self.begun(index, value),
             "part" => {
                 self.session.part = value.and_then(|v| v.parse().ok());
                 let total = u32::try_from(step.shape.statements).unwrap_or(u32::MAX);
@@ -274,9 +268,26 @@ impl Talk<'_> {
                 }
             }
             "took" => self.took = value.and_then(|v| v.parse().ok()),
-            "done" => self.done(index),
+            "done" => {
+                self.done(index);
+                // With the next one's beginning, where that was part of the same message.
+                let next = words.next().and_then(|index| index.parse::<usize>().ok());
+                if let (Some("begin"), Some(next)) = (value, next)
+                    && self.steps.get(self.session.done).is_some_and(|step| step.index == next)
+                {
+                    self.begun(next, words.next());
+                }
+            }
             _ => {}
         }
+    }
+
+    fn begun(&mut self, index: usize, xid: Option<&str>) {
+        // What our own first lines printed.
+        self.session.said.clear();
+        self.session.xid = xid.and_then(|v| v.parse().ok());
+        self.began = Some(Instant::now());
+        (self.context.event)(index, StepEvent::Started);
     }
 
     fn done(&mut self, index: usize) {

@@ -109,8 +109,8 @@ pub fn has_commands(step: &Step) -> bool {
 pub struct Chain {
     /// Its transaction has been begun already.
     pub before: bool,
-    /// It begins the transaction of the next step.
-    pub after: bool,
+    /// It begins the transaction of the step with this index, and says so together with its own end.
+    pub after: Option<usize>,
 }
 
 fn begin_plain() -> String {
@@ -173,17 +173,22 @@ impl Frame<'_> {
         let mut feed = Feed::default();
         if !chain.before {
             feed.say(&begin_plain());
+            self.echo(&mut feed, &format!("begin {} :{XID}", step.index));
         }
-        self.echo(&mut feed, &format!("begin {} :{XID}", step.index));
         self.body(&mut feed, step, route);
         feed.say(RESET);
         let entry = format!("{}({}, :{XID}, {})", self.schema.the("entry"), self.token(), self.columns(step));
         feed.say(&format!("{} \\;", self.told("took", step.index, &entry)));
         match chain.after {
-            true => feed.say(&format!("commit \\;\n{}", begin_plain())),
-            false => feed.say("commit;"),
+            Some(next) => {
+                feed.say(&format!("commit \\;\n{}", begin_plain()));
+                self.echo(&mut feed, &format!("done {} begin {next} :{XID}", step.index));
+            }
+            None => {
+                feed.say("commit;");
+                self.echo(&mut feed, &format!("done {}", step.index));
+            }
         }
-        self.echo(&mut feed, &format!("done {}", step.index));
         feed
     }
 
@@ -414,18 +419,18 @@ commit;
     fn a_run_adds_markers_and_joins_neighbours() {
         let schema = Schema::new("public");
         let step = step("select 1;\n", Mode::Atomic);
-        let chain = Chain { before: true, after: true };
+        let chain = Chain { before: true, after: Some(4) };
         let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql", true), chain);
         let fed = lines(&feed);
-        assert_eq!(fed[..2], ["\\echo :stepladder_mark begin 3 :stepladder_xid", "\\i 'm/1.sql'"]);
-        assert!(fed[10].starts_with("select :'stepladder_mark' || ' took 3 ' || public.stepladder_entry('token', "));
+        assert_eq!(fed[0], "\\i 'm/1.sql'");
+        assert!(fed[9].starts_with("select :'stepladder_mark' || ' took 3 ' || public.stepladder_entry('token', "));
         let last = [
             "commit \\;",
             "begin isolation level read committed read write \\;",
             "select txid_current() as stepladder_xid \\gset",
-            "\\echo :stepladder_mark done 3",
+            "\\echo :stepladder_mark done 3 begin 4 :stepladder_xid",
         ];
-        assert_eq!(fed[11..], last);
+        assert_eq!(fed[10..], last);
         assert_eq!(feed.lines(), fed.len());
     }
 
