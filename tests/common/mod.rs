@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,19 +26,15 @@ pub struct World {
     environment: BTreeMap<String, String>,
 }
 
-/// What one run of the binary said, with the places and moments of this world taken out.
+/// What one run of the binary said.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The exit code; 128 and the signal's number when a signal ended it.
     pub code: i32,
-    /// Data, normalised.
+    /// Data.
     pub stdout: String,
-    /// Progress and messages, normalised.
+    /// Progress and messages.
     pub stderr: String,
-    /// Data as it was.
-    pub raw_stdout: String,
-    /// Progress and messages as they were.
-    pub raw_stderr: String,
 }
 
 /// A run of the binary that goes on while the test does something else.
@@ -47,7 +42,6 @@ pub struct Running {
     child: Child,
     stdout: PathBuf,
     stderr: PathBuf,
-    folder: PathBuf,
 }
 
 impl World {
@@ -119,7 +113,7 @@ impl World {
             .stderr(File::create(&stderr).unwrap())
             .spawn()
             .unwrap();
-        Running { child, stdout, stderr, folder: self.folder.path().to_owned() }
+        Running { child, stdout, stderr }
     }
 }
 
@@ -167,14 +161,7 @@ impl Running {
             }
             thread::sleep(Duration::from_millis(3));
         };
-        let (raw_stdout, raw_stderr) = (read(&self.stdout), read(&self.stderr));
-        Output {
-            code: code(status),
-            stdout: normal(&raw_stdout, &self.folder),
-            stderr: normal(&raw_stderr, &self.folder),
-            raw_stdout,
-            raw_stderr,
-        }
+        Output { code: code(status), stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }
 }
 
@@ -186,15 +173,15 @@ impl Output {
         self
     }
 
-    /// Everything it said, as it was.
+    /// Everything it said.
     pub fn all(&self) -> String {
-        format!("{}\n{}", self.raw_stdout, self.raw_stderr)
+        format!("{}\n{}", self.stdout, self.stderr)
     }
 
     /// Its one JSON document.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.raw_stdout).unwrap_or_else(|e| panic!("no JSON document ({e}):\n{self}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON document ({e}):\n{self}"))
     }
 
     /// Fails the test unless it said this.
@@ -218,30 +205,6 @@ fn read(path: &Path) -> String {
 fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().or_else(|| status.signal().map(|s| 128 + s)).unwrap_or(-1)
-}
-
-/// Takes out what differs from world to world and from moment to moment.
-pub fn normal(text: &str, folder: &Path) -> String {
-    let text = text.replace(&*folder.to_string_lossy(), "[WORLD]");
-    rules().iter().fold(text, |text, (pattern, with)| pattern.replace_all(&text, *with).into_owned())
-}
-
-fn rules() -> &'static [(regex::Regex, &'static str)] {
-    static RULES: OnceLock<Vec<(regex::Regex, &str)>> = OnceLock::new();
-    RULES.get_or_init(|| {
-        let rules = [
-            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
-            (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[TIME]"),
-            (r"\b\d\d:\d\d:\d\d\b", "[TIME]"),
-            (r"\b\d+(\.\d+)? (ms|s|min)\b", "[SPAN]"),
-            (r#""duration_ms":\d+"#, r#""duration_ms":[SPAN]"#),
-            (r"\brun [0-9a-f]{4}\b", "run [RUN]"),
-            (r"\b[0-9a-f]{16}\b", "[RUN]"),
-            (r"\(pid \d+\)", "(pid [PID])"),
-            (r"tester@[A-Za-z0-9._-]+", "tester@[HOST]"),
-        ];
-        rules.map(|(pattern, with)| (regex::Regex::new(&format!("(?-u){pattern}")).unwrap(), with)).to_vec()
-    })
 }
 
 /// Waits until something holds; false when it did not within `limit`.
