@@ -294,8 +294,52 @@ def idle(work):
         "psql -c 'select 1'": (nothing, lambda: timed([psql(), "-X", "-d", at("bench_a"), "-c", "select 1"], work))}, 15)
 
 
+# Kind -> the variable of its test server, the store's own variable, and a pair with its extension.
+EVERY = {
+    "sqlite": (None, None, "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
+    "postgres": ("POSTGRES", "POSTGRES_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
+    "mysql": ("MYSQL", "MYSQL_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
+    "redis": ("REDIS", "REDIS_URL", "redis", "SET bench:one 1\n", "DEL bench:one\n"),
+    "mongodb": ("MONGODB", "MONGODB_URL", "js", "db.createCollection('bench_one');\n", "db.bench_one.drop();\n"),
+    "neo4j": ("NEO4J", "NEO4J_URL", "cypher", "CREATE (:BenchOne);\n", "MATCH (n:BenchOne) DELETE n;\n"),
+    "chromadb": ("CHROMADB_OPEN", "CHROMA_URL", "py", "client.create_collection('bench_one', embedding_function=None)\n",
+                 "client.delete_collection('bench_one')\n"),
+    "kafka": ("KAFKA_OPEN", "KAFKA_BROKERS", "kafka", "kafka-topics --create --topic bench.one\n",
+              "kafka-topics --delete --topic bench.one\n"),
+}
+
+
+def status(work):
+    """One look at every kind of store that has a server, one pair applied in each."""
+    env, stores = {}, []
+    for kind, (server, variable, extension, up, down) in EVERY.items():
+        url = os.environ.get(f"STEPLADDER_TEST_{server}_URL") if server else None
+        if server and not url:
+            print(f"\nstatus: {kind} left out, STEPLADDER_TEST_{server}_URL is not set")
+            continue
+        stores.append(kind)
+        os.makedirs(f"{work}/migrations/{kind}")
+        for way, text in (("up", up), ("down", down)):
+            with open(f"{work}/migrations/{kind}/001_one.{way}.{extension}", "w") as f:
+                f.write(text)
+        if variable:
+            env[variable] = url.split("://")[1] + "?prefix=bench.&ledger=bench_ledger&client=builtin" if kind == "kafka" else url
+    if "postgres" in stores:
+        at, fresh = databases()
+        fresh("bench_a")()
+        env["POSTGRES_URL"] = at("bench_a")
+    if python := os.environ.get("STEPLADDER_TEST_CHROMADB_PYTHON"):
+        with open(f"{work}/stepladder.toml", "w") as f:
+            f.write(f"[stores.chromadb]\nclient = '{python}'\n")
+    timed([STEPLADDER, "up"], work, env)
+    try:
+        pair(f"status of {', '.join(stores)}", {"stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, env))}, 15)
+    finally:
+        timed([STEPLADDER, "down", "--all", "--yes"], work, env)
+
+
 BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "neo4j": neo4j,
-           "chromadb": chromadb, "kafka": kafka, "idle": idle}
+           "chromadb": chromadb, "kafka": kafka, "idle": idle, "status": status}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):
