@@ -5,26 +5,6 @@
 TEST_ROLE=stepladder
 TEST_PASSWORD=ladder-secret-4711
 
-# A certificate that a CA made here has signed for localhost and 127.0.0.1 (not for 127.0.0.2). RSA: MySQL's
-# caching_sha2_password makes a key pair of its own, yet some builds read this one for it too.
-tls_files() {
-    local tls=$DIR/tls
-    mkdir -p "$tls"
-    (
-        cd "$tls" || exit 1
-        for ca in ca wrong-ca; do
-            openssl req -x509 -newkey rsa:2048 -nodes -days 30 -keyout "$ca.key" -out "$ca.crt" \
-                -subj "/CN=Stepladder tests $ca" -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign'
-        done
-        openssl req -new -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost
-        printf '%s\n' 'basicConstraints=CA:FALSE' 'keyUsage=digitalSignature,keyEncipherment' 'extendedKeyUsage=serverAuth' \
-            'subjectAltName=DNS:localhost,IP:127.0.0.1' >server.ext
-        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile server.ext -out server.crt
-        chmod 0600 ./*.key
-        chmod 0644 ./*.crt
-    ) >>"$LOG" 2>&1
-}
-
 # Settings for throw-away data on loopback that both servers take. $1 is the folder of data and socket, $2 that of the
 # certificate, both as the server sees them.
 throwaway_settings() {
@@ -35,9 +15,8 @@ socket = $1/s
 pid-file = $1/pid
 port = $PORT
 bind-address = 127.0.0.1,127.0.0.2
-skip-name-resolve
 character-set-server = utf8mb4
-innodb-buffer-pool-size = 64M
+innodb-buffer-pool-size = 32M
 innodb-flush-log-at-trx-commit = 2
 innodb-doublewrite = OFF
 max-connections = 200
@@ -51,7 +30,7 @@ skip-log-bin
 SETTINGS
 }
 
-# stepladder may do anything in databases whose names begin with its own; stepladder_tls is let in over TLS only;
+# stepladder may do anything in its database and in those of the tests (conf_...), and in no other; stepladder_tls is let in over TLS only;
 # stepladder_reader may look, and create nothing. $1 says how a password is checked.
 throwaway_users() {
     cat <<USERS
@@ -59,8 +38,9 @@ CREATE DATABASE stepladder CHARACTER SET utf8mb4;
 CREATE USER $TEST_ROLE@'%' $1;
 CREATE USER stepladder_tls@'%' $1 REQUIRE SSL;
 CREATE USER stepladder_reader@'%' $1;
-GRANT ALL ON \`stepladder%\`.* TO $TEST_ROLE@'%', stepladder_tls@'%';
-GRANT SELECT ON \`stepladder%\`.* TO stepladder_reader@'%';
+GRANT ALL ON stepladder.* TO $TEST_ROLE@'%', stepladder_tls@'%';
+GRANT ALL ON \`conf\_%\`.* TO $TEST_ROLE@'%';
+GRANT SELECT ON stepladder.* TO stepladder_reader@'%';
 USERS
 }
 

@@ -18,10 +18,9 @@ kind_install() { mariadb_server >/dev/null || die "mariadb: no MariaDB server fo
 
 make_data() {
     rm -rf "$DIR/data"
-    server_folder "$DIR/data" && tls_files || return 1
-    if am_root; then chown "$(server_user)" "$DIR/tls/server.key"; fi
+    server_folder "$DIR/data" && tls_files "$DIR/tls" || return 1
     # The socket and the pid file lie in the data: nothing else here is the server's to write.
-    throwaway_settings "$DIR/data" "$DIR/tls" | sed "s|^datadir = .*|datadir = $DIR/data|; s|^bind-address.*|bind-address = 127.0.0.1,127.0.0.2|" >"$DIR/my.cnf"
+    throwaway_settings "$DIR/data" "$DIR/tls" >"$DIR/my.cnf"
     echo 'innodb-flush-method = nosync' >>"$DIR/my.cnf"
     as_server mariadb-install-db --no-defaults --datadir="$DIR/data" --auth-root-authentication-method=normal --skip-test-db \
         --skip-log-bin >>"$LOG" 2>&1
@@ -39,4 +38,7 @@ kind_start() {
     throwaway_users "IDENTIFIED BY '$TEST_PASSWORD'" | mysql_admin >>"$LOG" 2>&1 && : >"$DIR/made"
 }
 
-kind_env() { mysql_variables MARIADB; }
+kind_env() {
+    mysql_variables MARIADB
+    export_line STEPLADDER_TEST_MARIADB_SOCKET "$DIR/data/s"
+}

@@ -58,12 +58,12 @@ inside_words() {
 make_data() {
     local path
     path=$(place)
-    tls_files || return 1
+    tls_files "$DIR/tls" || return 1
     as_root rm -rf "$ROOT$path"
     as_root mkdir -p "$ROOT$path/tls" && as_root cp "$DIR"/tls/ca.crt "$DIR"/tls/server.* "$ROOT$path/tls/" || return 1
     as_root chown -R "$(server_user)" "$ROOT$path" && as_root chmod 0700 "$ROOT$path" || return 1
     {
-        throwaway_settings "$path" "$path/tls"
+        throwaway_settings "$path/data" "$path/tls"
         printf '%s\n' 'secure-file-priv = NULL' 'mysqlx = OFF'
     } | as_root tee "$ROOT$path/my.cnf" >/dev/null
     "${INSIDE[@]}" mysqld --defaults-file="$path/my.cnf" --initialize-insecure
@@ -80,9 +80,22 @@ kind_start() {
     spawn "${INSIDE[@]}" mysqld --defaults-file="$path/my.cnf"
     wait_until 60 mysql_answers || return 1
     # What was started through sudo is not sudo's process.
-    am_root || record_pid "$(as_root head -n 1 "$ROOT$path/pid")"
+    am_root || record_pid "$(as_root head -n 1 "$ROOT$path/data/pid")"
+    client_script >"$DIR/mysql" && chmod 0755 "$DIR/mysql" || return 1
     [ -n "$fresh" ] || return 0
     throwaway_users "IDENTIFIED WITH caching_sha2_password BY '$TEST_PASSWORD'" | mysql_admin >>"$LOG" 2>&1 && : >"$DIR/made"
+}
+
+# MySQL's own client with the libraries of its root, run outside of it, so that it sees this machine's files.
+client_script() {
+    cat <<SCRIPT
+#!/bin/sh
+root='$ROOT'
+for loader in "\$root"/usr/lib/*/ld-linux-*.so.* "\$root"/usr/lib64/ld-linux-*.so.* "\$root"/usr/lib/ld-linux-*.so.*; do
+    [ -e "\$loader" ] && break
+done
+exec "\$loader" --library-path "\$(echo "\$root"/usr/lib/*-linux-gnu*)" "\$root/usr/bin/mysql" "\$@"
+SCRIPT
 }
 
 kind_clean() {
@@ -91,6 +104,5 @@ kind_clean() {
 
 kind_env() {
     mysql_variables MYSQL
-    # The client of the same family, which needs the root's libraries.
-    export_line STEPLADDER_TEST_MYSQL_ROOT "$ROOT"
+    export_line STEPLADDER_TEST_MYSQL_CLIENT "$DIR/mysql"
 }
