@@ -37,6 +37,8 @@ pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
+#[cfg(feature = "http")]
+pub mod url;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
