@@ -25,10 +25,12 @@ pub mod http;
 pub mod kafka;
 mod locked;
 pub mod memory;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -37,7 +39,7 @@ pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "mysql"))]
 pub mod url;
 
 use std::collections::BTreeMap;
