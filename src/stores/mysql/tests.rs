@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::client::{self, Family};
 use super::endpoint::{Endpoint, Mode, Place};
 use super::lease::{self, Attempt, Pulse};
 use super::ledger::{self, Home};
@@ -108,7 +109,7 @@ fn done(text: &str) -> NewEntry {
 #[test]
 fn entries_come_back_as_they_were_written_and_only_under_the_lease() {
     for mut trial in SERVERS.iter().filter_map(|server| Trial::on(server)) {
-        assert_eq!(ledger::look(&mut trial.session, &trial.home).unwrap().exists, false);
+        assert!(!ledger::look(&mut trial.session, &trial.home).unwrap().exists);
         let mut trial = trial.with_ledger();
         let (session, home, me) = (&mut trial.session, &trial.home, owner("mine"));
         let script = "DROP TABLE `a;b`; -- é 🪜 \\ '\r\n".repeat(20_000);
@@ -232,4 +233,63 @@ fn a_socket_does_as_well_as_a_port() {
     let mut session = Session::new(Arc::new(endpoint(&format!("{url}?socket={socket}"))));
     assert!(session.version().unwrap().contains("MariaDB"));
     assert_eq!(session.read("SELECT 1; SELECT NULL, 'é🪜'").unwrap(), [[None, Some("é🪜".to_owned())]]);
+}
+
+/// The client that belongs to a server.
+fn program(server: &str) -> Option<std::path::PathBuf> {
+    match server {
+        "MARIADB" => which::which("mariadb").ok(),
+        _ => variable(server, "CLIENT").map(Into::into),
+    }
+}
+
+/// Feeds a client; its answers and its errors.
+fn fed(server: &str, endpoint: &Endpoint, input: &str) -> (String, String) {
+    use std::io::{Read, Write};
+    let program = program(server).expect("the server's own client");
+    let (family, _) = Family::ask(&program).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), client::options(endpoint, family)).unwrap();
+    let line = client::command(program, family, endpoint, file.path(), std::path::Path::new("/"));
+    let mut running = crate::process::Running::start(&line).unwrap();
+    running.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let mut said = String::new();
+    running.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    (said, running.finish().unwrap().stderr)
+}
+
+#[test]
+fn a_client_logs_in_with_its_option_file_however_odd_the_password() {
+    for server in SERVERS {
+        let (Some(admin), Some(url)) = (variable(server, "ADMIN_URL"), variable(server, "URL")) else { continue };
+        // The administrator's database is refused for ledgers, so it goes in without one.
+        let admin = endpoint(admin.trim_end_matches("/mysql"));
+        let (user, odd) = (format!("odd_{}", &crate::process::identity::token()[..12]), "a\"b'c\\d#e f=;é\\\\n");
+        let mut root = Session::new(Arc::new(admin));
+        root.write(&format!("CREATE USER {user}@'%' IDENTIFIED BY {}", "'a\"b''c\\\\d#e f=;é\\\\\\\\n'")).unwrap();
+        let mut mine = endpoint(&url);
+        (mine.user, mine.password, mine.database) = (user.clone(), Some(Secret::new(odd)), None);
+        let ours = Connection::open(&mine).map(drop);
+        let (said, errors) = fed(server, &mine, "select user(), @@character_set_client;\n");
+        root.write(&format!("DROP USER {user}@'%'")).unwrap();
+        assert_eq!(ours, Ok(()));
+        assert!(said.starts_with(&user) && said.contains("utf8mb4"), "{said} {errors}");
+    }
+}
+
+#[test]
+fn a_session_is_made_new_within_a_running_client() {
+    for server in SERVERS {
+        let Some(trial) = Trial::on(server) else { continue };
+        let database = trial.home.database();
+        let (family, _) = Family::ask(&program(server).unwrap()).unwrap();
+        let again = family.new_session(database);
+        let input = format!(
+            "set @a = 1, sql_mode = 'ansi_quotes';\nset names latin1;\ncreate temporary table t (a int);\nuse information_schema;\n\
+             {again}select ifnull(@a, 'none'), database(), @@sql_mode like '%ANSI%', @@character_set_client;\nselect * from t;\n"
+        );
+        let (said, errors) = fed(server, trial.session.endpoint(), &input);
+        assert_eq!(said, format!("none\t{database}\t0\tutf8mb4\n"), "{server}: {errors}");
+        assert!(errors.contains("1146"), "the temporary table is gone: {errors}");
+    }
 }
