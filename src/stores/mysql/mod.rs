@@ -7,6 +7,7 @@ pub mod client;
 pub mod endpoint;
 pub mod lease;
 pub mod ledger;
+pub mod script;
 pub mod session;
 pub mod wire;
 

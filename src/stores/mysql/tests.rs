@@ -9,6 +9,7 @@ use super::client::{self, Family};
 use super::endpoint::{Endpoint, Mode, Place};
 use super::lease::{self, Attempt, Pulse};
 use super::ledger::{self, Home};
+use super::script::{self, Frame};
 use super::session::Session;
 use super::wire::{Connection, Trouble};
 use crate::config::{Environment, Secret};
@@ -291,5 +292,58 @@ fn a_session_is_made_new_within_a_running_client() {
         let (said, errors) = fed(server, trial.session.endpoint(), &input);
         assert_eq!(said, format!("none\t{database}\t0\tutf8mb4\n"), "{server}: {errors}");
         assert!(errors.contains("1146"), "the temporary table is gone: {errors}");
+    }
+}
+
+#[test]
+fn a_fed_script_is_journalled_and_a_lost_lease_ends_the_client() {
+    for server in SERVERS {
+        let Some(trial) = Trial::on(server) else { continue };
+        let mut trial = trial.with_ledger();
+        let me = owner("mine");
+        lease::take(&mut trial.session, &trial.home, &me, Duration::from_secs(60)).unwrap();
+        let home = trial.home.clone();
+        let frame = Frame { home: &home, owner: &me, mark: "m4rk" };
+        let entry = done("drop table t;");
+        let begun = NewEntry { event: EntryEvent::Begun, ..entry.clone() };
+        let feed = |trial: &Trial, text: &str| fed(server, trial.session.endpoint(), text);
+        let tables = |trial: &mut Trial| {
+            let sql =
+                format!("SHOW TABLES FROM {} WHERE NOT Tables_in_{} LIKE 'step%'", home.database(), home.database());
+            trial.session.read(&sql).unwrap().len()
+        };
+        // The fourth of five fails: three are done, and the journal says so.
+        let script = "set sql_mode = 'ansi_quotes,no_backslash_escapes', autocommit = 0;\ncreate table t (a int);\ndelimiter //\n\
+                      create trigger r before insert on t for each row begin set new.a = 1; set new.a = 2; end//\n\
+                      select no_such//\ncreate table u (a int)//";
+        let parts = script::parts(script).unwrap();
+        let (said, errors) = feed(&trial, &frame.apart(&parts, 3, &begun, &entry, 0));
+        assert!(errors.contains("1054") && said.ends_with("m4rk part 3 3\n"), "{server}: {said} {errors}");
+        let entries = ledger::look(&mut trial.session, &home).unwrap().entries;
+        assert_eq!(entries.iter().map(|e| (e.parts_done, e.parts_total)).collect::<Vec<_>>(), [(Some(3), Some(5))]);
+        // It goes on at the fourth once that was put right, with its settings.
+        let right = script.replace("no_such", "\"a\" from t");
+        let (said, errors) = feed(&trial, &frame.apart(&script::parts(&right).unwrap(), 3, &begun, &entry, 3));
+        assert!(said.ends_with("m4rk done 3 \n"), "{server}: {said} {errors}");
+        assert_eq!(tables(&mut trial), 2);
+        // Data alone: all of it or nothing.
+        let data = script::parts("insert into t values (7);\ninsert into t values ('x;', 1)").unwrap();
+        let (_, errors) = feed(&trial, &frame.together(&data, 4, &entry));
+        assert!(errors.contains("1136"), "{errors}");
+        let rows =
+            |trial: &mut Trial| trial.session.read(&format!("SELECT a FROM {}.t", home.database())).unwrap().len();
+        assert_eq!((rows(&mut trial), ledger::look(&mut trial.session, &home).unwrap().entries.len()), (0, 3));
+        let (said, errors) = feed(&trial, &frame.together(&data[..1], 4, &entry));
+        assert!(said.ends_with("m4rk done 4 \n"), "{said} {errors}");
+        assert_eq!((rows(&mut trial), ledger::look(&mut trial.session, &home).unwrap().entries.len()), (1, 4));
+        // Somebody else has the lease: nothing runs, nothing stays.
+        lease::release(&mut trial.session, &home, "mine").unwrap();
+        let text = frame.apart(&script::parts("create table v (a int);").unwrap(), 5, &begun, &entry, 0);
+        let (said, errors) = feed(&trial, &text);
+        assert!(said.is_empty() && errors.contains("1242"), "{said} {errors}");
+        let (said, _) = feed(&trial, &frame.together(&data[..1], 5, &entry));
+        assert!(!said.contains("done"), "{said}");
+        assert_eq!((tables(&mut trial), rows(&mut trial)), (2, 1));
+        assert_eq!(ledger::look(&mut trial.session, &home).unwrap().entries.len(), 4);
     }
 }

@@ -1,0 +1,184 @@
+//! What the client is fed for a script, to the letter. Pure: a run feeds it, a dry run is to print it.
+//!
+//! The servers commit around every statement that is not data, so a script that has one is journalled: `begun`, then each
+//! statement with the count behind it, then `done`. Data alone is one transaction with its entry. Each ledger write is
+//! followed by a question that fails, and so ends the client, where the write changed nothing because the lease is lost.
+
+use super::ledger::{self, Home};
+use crate::domain::sql::{self, Dialect, is_session_setting, transaction_open_after};
+use crate::stores::{NewEntry, Owner};
+
+/// A statement of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// From its first word to its last.
+    pub text: &'a str,
+    /// Its first line in the user's file.
+    pub line: usize,
+    /// Its number, from 1.
+    pub number: u32,
+    /// Whether a transaction of the script's own is open behind it, so that nothing may be written yet.
+    pub within: bool,
+    /// Whether it sets something that what follows may need, also where a run resumes behind it.
+    pub is_setting: bool,
+}
+
+/// Why a script cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// The line in the user's file.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// A script in parts.
+///
+/// # Errors
+/// What a client would obey or read otherwise than it looks.
+pub fn parts(text: &str) -> Result<Vec<Part<'_>>, Unfit> {
+    let unfit = |line, message: String, hint| Err(Unfit { line, message, hint });
+    let scan = sql::scan(text, Dialect::Mysql);
+    for command in &scan.meta_commands {
+        let mut words = command.what.split_ascii_whitespace();
+        let is_delimiter = words.next().is_some_and(|word| word.eq_ignore_ascii_case("delimiter"));
+        match words.next() {
+            Some(delimiter) if is_delimiter && !delimiter.contains('\\') => {}
+            _ if is_delimiter => {
+                return unfit(command.line, "this sets no delimiter".to_owned(), "for example `DELIMITER //`");
+            }
+            _ => {
+                let message = format!("`{}` is a command of the client's, which not every client obeys", command.what);
+                return unfit(command.line, message, "write it as SQL, or run it in a script of its own: `.sh`");
+            }
+        }
+    }
+    if let Some(unclosed) = scan.unclosed {
+        let message = format!("a {} is opened here and never closed", unclosed.what);
+        return unfit(unclosed.line, message, "everything behind it would be part of it");
+    }
+    let misplaced = |text: &str| text.get(..10).is_some_and(|word| word.eq_ignore_ascii_case("delimiter "));
+    if let Some(statement) = scan.statements.iter().find(|s| misplaced(s.text)) {
+        let message = "DELIMITER is a command only at the beginning of its line".to_owned();
+        return unfit(statement.line, message, "give it a line of its own");
+    }
+    let open = transaction_open_after(&scan.statements, Dialect::Mysql);
+    if let (Some(true), Some(last)) = (open.last(), scan.statements.last()) {
+        let message = "the script's transaction is still open at its end".to_owned();
+        return unfit(last.line, message, "write `COMMIT;`, or leave its transaction out: data alone gets one");
+    }
+    let numbered = scan.statements.iter().zip(open).zip(1..);
+    let part = numbered.map(|((statement, within), number)| Part {
+        text: statement.text,
+        line: statement.line,
+        number,
+        within,
+        is_setting: is_session_setting(statement, Dialect::Mysql),
+    });
+    Ok(part.collect())
+}
+
+/// Whether what the parts leave in the session could be seen by the next script.
+pub fn changes_session(parts: &[Part<'_>]) -> bool {
+    let holds = |text: &str, word: &str| text.to_ascii_lowercase().contains(word);
+    parts.iter().any(|part| {
+        part.is_setting || part.text.contains('@') || holds(part.text, "temporary") || holds(part.text, "lock")
+    })
+}
+
+/// What goes around scripts.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// Where the ledger is.
+    pub home: &'a Home,
+    /// This run.
+    pub owner: &'a Owner,
+    /// A random word of letters and digits that no script prints.
+    pub mark: &'a str,
+}
+
+impl Frame<'_> {
+    /// A script that is data alone: one transaction with its entry.
+    pub fn together(self, parts: &[Part<'_>], index: usize, done: &NewEntry) -> String {
+        let mut out = format!("START TRANSACTION;\n{}", self.says("begin", index, ""));
+        parts.iter().for_each(|part| self.statement(&mut out, part.text));
+        out.push_str(&self.write(&ledger::record(self.home, self.owner, done), "entry", index, ""));
+        // Only behind the commit is it done.
+        out + "COMMIT;\n" + &self.says("done", index, "")
+    }
+
+    /// A script that is no single transaction: each statement with its journal behind it.
+    pub fn apart(self, parts: &[Part<'_>], index: usize, begun: &NewEntry, done: &NewEntry, skipped: u32) -> String {
+        let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        // A script may turn autocommit off, so each write of ours is committed in so many words.
+        let mut out = self.write(&ledger::record(self.home, self.owner, begun), "begin", index, "") + "COMMIT;\n";
+        for part in parts {
+            if part.number > skipped || part.is_setting {
+                self.statement(&mut out, part.text);
+            }
+            if let (Some(version), true) = (begun.version, part.number > skipped && !part.within) {
+                let journal = ledger::journal(self.home, &self.owner.token, version, part.number, total);
+                out.push_str(&self.write(&journal, "part", index, &part.number.to_string()));
+                out.push_str("COMMIT;\n");
+            }
+        }
+        out.push_str(&self.write(&ledger::record(self.home, self.owner, done), "entry", index, ""));
+        out + "COMMIT;\n" + &self.says("done", index, "")
+    }
+
+    /// A marker.
+    fn says(self, word: &str, index: usize, value: &str) -> String {
+        format!("SELECT '{} {word} {index} {value}';\n", self.mark)
+    }
+
+    /// A ledger write, and a marker that fails where it changed nothing: a question with two answers is refused under every
+    /// `sql_mode`, and by both servers.
+    fn write(self, sql: &str, word: &str, index: usize, value: &str) -> String {
+        let mark = self.mark;
+        format!("{sql};\nSELECT IF(ROW_COUNT() = 1, '{mark} {word} {index} {value}', (SELECT 1 UNION ALL SELECT 2));\n")
+    }
+
+    /// A statement under a delimiter that does not stand in it. Its terminator has a line of its own.
+    fn statement(self, out: &mut String, text: &str) {
+        if text.contains(';') {
+            let mark = self.mark;
+            out.push_str(&format!("DELIMITER {mark}\n{text}\n{mark}\nDELIMITER ;\n"));
+        } else {
+            out.push_str(&format!("{text}\n;\n"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_would_obey_or_misread_is_refused_with_its_line() {
+        let cases = [
+            ("select 1;\nsource a.sql", 2, "command of the client's"),
+            ("select 1\\G", 1, "command of the client's"),
+            ("select 1;\n\\! ls", 2, "command of the client's"),
+            ("\nquit\n", 2, "command of the client's"),
+            ("delimiter\n", 1, "no delimiter"),
+            ("select 1; delimiter //\nselect 2//", 1, "beginning of its line"),
+            ("select 1;\n/* a", 2, "never closed"),
+            ("select 'a", 1, "never closed"),
+            ("begin;\ninsert into t values (1);", 2, "still open"),
+        ];
+        for (text, line, words) in cases {
+            let unfit = parts(text).unwrap_err();
+            assert!(unfit.line == line && unfit.message.contains(words), "{text:?}: {unfit:?}");
+        }
+    }
+
+    #[test]
+    fn parts_know_transactions_and_settings() {
+        let parts = parts("set @a = 1;\nbegin;\ninsert into t values (1);\ncommit;\ncreate table t (a int)").unwrap();
+        let shown: Vec<_> = parts.iter().map(|p| (p.line, p.within, p.is_setting)).collect();
+        assert_eq!(shown, [(1, false, true), (2, true, false), (3, true, false), (4, false, false), (5, false, false)]);
+        assert!(changes_session(&parts[..1]) && !changes_session(&parts[1..]));
+    }
+}
