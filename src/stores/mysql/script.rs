@@ -118,7 +118,9 @@ impl Frame<'_> {
             if part.number > skipped || part.is_setting {
                 self.statement(&mut out, part.text);
             }
-            if let (Some(version), true) = (begun.version, part.number > skipped && !part.within) {
+            // The last one's journal is the `done` behind it.
+            let counted = part.number > skipped && part.number < total && !part.within;
+            if let (Some(version), true) = (begun.version, counted) {
                 let journal = ledger::journal(self.home, &self.owner.token, version, part.number, total);
                 out.push_str(&self.write(&journal, "part", index, &part.number.to_string()));
                 out.push_str("COMMIT;\n");
