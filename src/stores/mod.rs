@@ -28,10 +28,12 @@ pub mod memory;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "shell")]
 pub mod shell;
 #[cfg(feature = "sqlite")]
@@ -62,6 +64,8 @@ pub static KINDS: &[&Kind] = &[
     &kafka::KIND,
     #[cfg(feature = "shell")]
     &shell::KIND,
+    #[cfg(feature = "redis")]
+    &redis::KIND,
     #[cfg(feature = "neo4j")]
     &neo4j::KIND,
     &memory::KIND,
