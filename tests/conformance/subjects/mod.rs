@@ -5,6 +5,7 @@ mod kafka;
 mod memory;
 mod neo4j;
 mod postgres;
+mod redis;
 mod shell;
 mod sqlite;
 
@@ -17,6 +18,7 @@ pub const SOURCES: &[Source] = &[
     postgres::POSTGRES,
     postgres::PGBOUNCER,
     postgres::TIMESCALEDB,
+    redis::SOURCE,
     neo4j::SOURCE,
     chromadb::SOURCE,
     shell::SOURCE,
