@@ -57,6 +57,19 @@ pub enum Piece {
     Together(usize, usize),
     /// A part that goes alone, journalled after it.
     Alone(usize),
+    /// The program, again and again until it returns the cursor `0`.
+    Repeated,
+}
+
+impl Piece {
+    /// Its first part, and the one after its last.
+    pub fn range(&self) -> (usize, usize) {
+        match self {
+            Self::Together(first, end) => (*first, *end),
+            Self::Alone(at) => (*at, *at + 1),
+            Self::Repeated => (0, 1),
+        }
+    }
 }
 
 /// The most words of a command that a Lua script can hand on: its stack ends near 8,000.
@@ -98,11 +111,14 @@ impl Job {
         }
     }
 
-    /// The pieces from a part on. `each` keeps every part to itself.
+    /// The pieces from a part on. `each` keeps every part to itself. A program without it is whole: none.
     ///
     /// # Errors
     /// A command that cannot be run: nothing of the script is.
     pub fn pieces(&self, facts: &Facts, from: usize, each: bool) -> Result<Vec<Piece>, Unfit> {
+        if let Self::Program(_) = self {
+            return Ok(if each { vec![Piece::Repeated] } else { Vec::new() });
+        }
         let mut pieces: Vec<Piece> = Vec::new();
         let mut bytes = 0;
         for (at, command) in self.commands().iter().enumerate() {
@@ -124,6 +140,13 @@ impl Job {
             }
         }
         Ok(pieces)
+    }
+
+    /// The same for a program that goes on at this cursor, its last argument.
+    pub fn words_at(&self, cursor: &str) -> Vec<Vec<u8>> {
+        let mut words = self.words(0, self.parts());
+        words.push(cursor.as_bytes().to_vec());
+        words
     }
 
     /// The words that our Lua script takes for the parts from here to before there.

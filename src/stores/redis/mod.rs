@@ -77,15 +77,16 @@ impl Redis {
         let ready = Ready::new(step, job, &Facts::default()).map_err(unfit)?;
         let mut lines = Vec::new();
         if let Job::Program(program) = &ready.job {
-            lines.push("one Lua script, with its entry:".to_owned());
+            lines.push(match ready.pieces.is_empty() {
+                true => "one Lua script, with its entry:".to_owned(),
+                false => "a Lua script, again with the cursor that it returns until that is 0:".to_owned(),
+            });
             lines.extend(program.text.lines().map(|line| format!("  {line}")));
         }
         for piece in &ready.pieces {
-            let (first, end) = match piece {
-                Piece::Together(first, end) => (*first, *end),
-                Piece::Alone(at) => (*at, *at + 1),
-            };
+            let (first, end) = piece.range();
             match piece {
+                Piece::Repeated => continue,
                 Piece::Alone(_) => lines.push("alone, then its journal:".to_owned()),
                 Piece::Together(..) if ready.pieces.len() == 1 => {
                     lines.push(format!("{} as one Lua script with the entry:", count(end - first, "command")));

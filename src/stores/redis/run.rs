@@ -275,13 +275,11 @@ fn in_pieces(held: &mut Held, ready: &Ready<'_>, context: &Context<'_>) -> Resul
     let begin = Telling { how: "begin", after: "", mark: "", before: from };
     guarded(held, ready, &begin, vec![b"0".to_vec()]).map_err(|broken| broken.of(step, resumed))?;
     for one in &ready.pieces {
-        let (first, end) = match one {
-            Piece::Together(first, end) => (*first, *end),
-            Piece::Alone(at) => (*at, *at + 1),
-        };
+        let (first, end) = one.range();
         let outcome = match one {
             Piece::Together(..) => together(held, ready, ("more", first, end), started, context),
             Piece::Alone(_) => alone(held, ready, first, started, context).map_err(|broken| (0, broken)),
+            Piece::Repeated => repeated(held, ready, started, context).map_err(|broken| (0, broken)),
         };
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         outcome.map_err(|(done, broken)| broken.of(step, Kept::Half(Some((count(first + done), total)))))?;
@@ -313,30 +311,57 @@ fn together(
     started: Instant,
     context: &Context<'_>,
 ) -> Result<(), (usize, Broken)> {
-    let nothing = |broken: Broken| (0, broken);
-    if let Some(ended) = due(started, ready.step.timeout, context) {
-        return Err(nothing(verdict::ended(&ended)));
-    }
     let telling = Telling { how, after: "", mark: "", before: first };
-    let arguments = piece(held, ready, &telling, ready.job.words(first, end));
-    let mut packed = Vec::new();
-    pack(&eval(&held.session.endpoint, "EVAL", STEP, arguments), &mut packed);
-    let left = ready.step.timeout.map(|limit| limit.saturating_sub(started.elapsed()));
-    let (replies, cut) = wait_for_scripts(held, packed, 1, left, context).map_err(|f| nothing(f.into()))?;
-    let said = match replies.into_iter().next() {
-        Some(Ok(said)) => said,
-        Some(Err(words)) => return Err(nothing(verdict::ended_or(cut.as_ref(), Broken::rejected(&words)))),
-        None => return Err(nothing(Broken::rejected("no answer"))),
-    };
-    let parts = items(&said);
-    let word = |at: usize| parts.get(at).and_then(text).unwrap_or_default();
-    match word(0).as_str() {
+    let said = one_script(held, ready, &telling, ready.job.words(first, end), started, context);
+    let said = said.map_err(|broken| (0, broken))?;
+    let word = |at: usize| said.get(at).map_or("", String::as_str);
+    match word(0) {
         "more" => Ok(()),
         "failed" => {
             let done = word(1).parse::<usize>().unwrap_or(0);
-            Err((done, Broken::rejected(&word(2)).at(ready.line(first + done))))
+            Err((done, Broken::rejected(word(2)).at(ready.line(first + done))))
         }
-        _ => Err(nothing(Broken::no_lease())),
+        _ => Err((0, Broken::no_lease())),
+    }
+}
+
+/// A program that says where it goes on: each time it is one Lua script, and others are served in between.
+fn repeated(held: &mut Held, ready: &Ready<'_>, started: Instant, context: &Context<'_>) -> Result<(), Broken> {
+    let mut cursor = "0".to_owned();
+    loop {
+        let telling = Telling { how: "seed", after: "", mark: "", before: 0 };
+        let said = one_script(held, ready, &telling, ready.job.words_at(&cursor), started, context)?;
+        let word = |at: usize| said.get(at).map_or("", String::as_str);
+        match (word(0), word(1)) {
+            ("more", "0" | "") => return Ok(()),
+            ("more", next) => cursor = next.to_owned(),
+            ("failed", _) => return Err(verdict::program(word(2))),
+            _ => return Err(Broken::no_lease()),
+        }
+    }
+}
+
+/// Sends one of our Lua scripts with a piece of a step; what it answers.
+fn one_script(
+    held: &mut Held,
+    ready: &Ready<'_>,
+    telling: &Telling<'_>,
+    work: Vec<Vec<u8>>,
+    started: Instant,
+    context: &Context<'_>,
+) -> Result<Vec<String>, Broken> {
+    if let Some(ended) = due(started, ready.step.timeout, context) {
+        return Err(verdict::ended(&ended));
+    }
+    let arguments = piece(held, ready, telling, work);
+    let mut packed = Vec::new();
+    pack(&eval(&held.session.endpoint, "EVAL", STEP, arguments), &mut packed);
+    let left = ready.step.timeout.map(|limit| limit.saturating_sub(started.elapsed()));
+    let (replies, cut) = wait_for_scripts(held, packed, 1, left, context)?;
+    match replies.into_iter().next() {
+        Some(Ok(said)) => Ok(items(&said).iter().filter_map(text).collect()),
+        Some(Err(words)) => Err(verdict::ended_or(cut.as_ref(), Broken::rejected(&words))),
+        None => Err(Broken::rejected("no answer")),
     }
 }
 
@@ -413,11 +438,16 @@ pub fn seed(held: &mut Held, step: &Step, context: &Context<'_>) -> Result<(), S
             }
             Piece::Together(first, end) => together(held, &ready, ("seed", *first, *end), started, context)
                 .map_err(|(so_far, broken)| broken.of(step, kept(so_far)))?,
+            Piece::Repeated => {
+                repeated(held, &ready, started, context).map_err(|broken| broken.of(step, Kept::Half(None)))?;
+            }
         }
     }
-    if ready.is_program() {
-        together(held, &ready, ("seed", 0, 1), started, context)
-            .map_err(|(_, broken)| verdict::program(&broken.message).of(step, Kept::Half(None)))?;
+    if ready.is_program() && ready.pieces.is_empty() {
+        together(held, &ready, ("seed", 0, 1), started, context).map_err(|(_, broken)| {
+            let line = verdict::program(&broken.message).line;
+            broken.at(line).of(step, Kept::Half(None))
+        })?;
     }
     let duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     (context.event)(step.index, StepEvent::Done { duration_ms });

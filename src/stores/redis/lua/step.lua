@@ -25,7 +25,7 @@ local function count(done)
   if row then call('HSET', PARTS, version, string.match(row, '^%d+') .. ' ' .. whole(done) .. ' ' .. total) end
 end
 local started = now()
-local done, failed = 0, nil
+local done, failed, returned = 0, nil, ''
 if how == 'begin' then
   begun(before)
 elseif A[p] == 'lua' then
@@ -43,6 +43,7 @@ elseif A[p] == 'lua' then
     failed = said.err
   else
     done = 1
+    if type(said) == 'string' or type(said) == 'number' then returned = tostring(said) end
   end
 else
   local n = tonumber(A[p])
@@ -80,4 +81,4 @@ if how == 'whole' or how == 'end' then
 end
 if how == 'more' then count(so_far) end
 call('HSET', LEASE, 'renewed', whole(now()), 'expires', whole(now() + length))
-return {'more'}
+return {'more', returned}
