@@ -183,7 +183,10 @@ mod tests {
     #[test]
     fn a_command_a_line_and_comments() {
         let text = "\u{feff}# top\r\n\r\nSET a 1\r  # in between\n\tGET  a \nSET b #1";
-        assert_eq!(words(text), [expect(3, &["SET", "a", "1"]), expect(5, &["GET", "a"]), expect(6, &["SET", "b", "#1"])]);
+        assert_eq!(
+            words(text),
+            [expect(3, &["SET", "a", "1"]), expect(5, &["GET", "a"]), expect(6, &["SET", "b", "#1"])]
+        );
         assert!(words("").is_empty() && words("\n# only").is_empty());
     }
 

@@ -60,7 +60,9 @@ impl Endpoint {
         };
         let given = settings.url.reveal();
         if given.starts_with("redis+sentinel:") || given.starts_with("redis-sentinel:") {
-            return Err(wrong("Sentinel is not spoken to; give the address of the master, or of a proxy that finds it"));
+            return Err(wrong(
+                "Sentinel is not spoken to; give the address of the master, or of a proxy that finds it",
+            ));
         }
         // The library's own words may quote the URL, and so the password.
         let parsed = given.into_connection_info();
@@ -186,7 +188,8 @@ mod tests {
         let variables = [("REDISCLI_AUTH", "from-variable")];
         let all = resolve("redis://me:p%40ss@db:7000/3", &[("password", "o")], variables).unwrap();
         assert_eq!((all.to_string().as_str(), password(&all)), ("me@db:7000/3", Some("p@ss")));
-        let some = resolve("rediss://db", &[("password", "o"), ("database", "4"), ("ca", "ca.pem")], variables).unwrap();
+        let some =
+            resolve("rediss://db", &[("password", "o"), ("database", "4"), ("ca", "ca.pem")], variables).unwrap();
         assert_eq!((some.to_string().as_str(), password(&some)), ("db:6379/4", Some("o")));
         assert_eq!(some.files.ca.as_deref(), Some(Path::new("/p/ca.pem")));
         let none = resolve("redis+unix:///run/redis.sock?db=2", &[("prefix", "{x}:")], variables).unwrap();

@@ -73,9 +73,37 @@ const REFUSED_PAIRS: &[(&str, &str)] = &[
 
 /// What is alone where the server may not be asked.
 const ALONE: &[&str] = &[
-    "ACL", "BGREWRITEAOF", "BGSAVE", "BLMOVE", "BLMPOP", "BLPOP", "BRPOP", "BRPOPLPUSH", "BZMPOP", "BZPOPMAX",
-    "BZPOPMIN", "CLIENT", "CONFIG", "DEBUG", "EVAL", "EVALSHA", "EVALSHA_RO", "EVAL_RO", "FCALL", "FCALL_RO",
-    "FUNCTION", "LATENCY", "MIGRATE", "MODULE", "SAVE", "SCRIPT", "SLOWLOG", "WAIT", "WAITAOF", "XREAD", "XREADGROUP",
+    "ACL",
+    "BGREWRITEAOF",
+    "BGSAVE",
+    "BLMOVE",
+    "BLMPOP",
+    "BLPOP",
+    "BRPOP",
+    "BRPOPLPUSH",
+    "BZMPOP",
+    "BZPOPMAX",
+    "BZPOPMIN",
+    "CLIENT",
+    "CONFIG",
+    "DEBUG",
+    "EVAL",
+    "EVALSHA",
+    "EVALSHA_RO",
+    "EVAL_RO",
+    "FCALL",
+    "FCALL_RO",
+    "FUNCTION",
+    "LATENCY",
+    "MIGRATE",
+    "MODULE",
+    "SAVE",
+    "SCRIPT",
+    "SLOWLOG",
+    "WAIT",
+    "WAITAOF",
+    "XREAD",
+    "XREADGROUP",
 ];
 
 impl Facts {
@@ -216,7 +244,10 @@ mod tests {
         assert_eq!(check("get a"), Ok(false));
         assert_eq!(check("HSET a b c d e"), Ok(false));
         assert_eq!(check("get a b").unwrap_err(), "wrong number of arguments for GET: it takes 1, and 2 are given");
-        assert_eq!(check("HSET a b").unwrap_err(), "wrong number of arguments for HSET: it takes at least 3, and 2 are given");
+        assert_eq!(
+            check("HSET a b").unwrap_err(),
+            "wrong number of arguments for HSET: it takes at least 3, and 2 are given"
+        );
         assert_eq!(check("SETT a b").unwrap_err(), "the server knows no command `SETT`");
         assert_eq!(check("CONFIG SAT a b").unwrap_err(), "the server knows no subcommand `SAT` of CONFIG");
         assert!(check("CONFIG SET a").unwrap_err().starts_with("wrong number of arguments for CONFIG SET"));

@@ -90,7 +90,9 @@ impl Job {
         let commands = commands(&step.text).map_err(|w| Unfit::at(w.line, w.message).hint(w.hint))?;
         let ours = |word: &Vec<u8>| super::ledger::KEYS.iter().any(|k| *word == format!("{prefix}{k}").into_bytes());
         match commands.iter().find(|c| c.words.iter().any(ours)) {
-            Some(command) => Err(Unfit::at(command.line, "names a key of the ledger, which is not a script's to touch")),
+            Some(command) => {
+                Err(Unfit::at(command.line, "names a key of the ledger, which is not a script's to touch"))
+            }
             None => Ok(Self::Commands(commands)),
         }
     }

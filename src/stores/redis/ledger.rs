@@ -127,13 +127,7 @@ pub fn record(session: &mut Session, entry: &NewEntry, owner: &Owner) -> Result<
 ///
 /// # Errors
 /// The server's refusal.
-pub fn journal(
-    session: &mut Session,
-    version: Version,
-    done: u32,
-    total: u32,
-    owner: &Owner,
-) -> Result<bool, Failure> {
+pub fn journal(session: &mut Session, version: Version, done: u32, total: u32, owner: &Owner) -> Result<bool, Failure> {
     let arguments = [owner.token.clone(), version.to_string(), done.to_string(), total.to_string()];
     let words = eval(&session.endpoint, "EVAL", JOURNAL, arguments);
     session.ask(&words).map(|v| was_ours(&v))

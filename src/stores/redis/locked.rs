@@ -1,7 +1,7 @@
 //! A database whose lease this run holds.
 
-use super::ledger::{self, eval, lua, was_ours};
 use super::lease::{self, Pulse, millis};
+use super::ledger::{self, eval, lua, was_ours};
 use super::session::{Session, text};
 use super::{run, wipe};
 use crate::config::scrub;

@@ -25,9 +25,7 @@ use self::lease::Attempt;
 use self::locked::Held;
 use self::run::Ready;
 use self::session::Session;
-use super::{
-    Atomicity, Card, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
-};
+use super::{Atomicity, Card, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken};
 use crate::config::Secret;
 use crate::domain::plan::count;
 use crate::domain::{Failure, Version};

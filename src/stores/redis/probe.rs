@@ -21,7 +21,17 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
     pack(&["INFO"], &mut packed);
     pack(&["CONFIG", "GET", "save"], &mut packed);
     for word in NEEDED {
-        pack(&["ACL", "DRYRUN", session.endpoint.info.redis_settings().username().unwrap_or("default"), word.0, word.1, word.2], &mut packed);
+        pack(
+            &[
+                "ACL",
+                "DRYRUN",
+                session.endpoint.info.redis_settings().username().unwrap_or("default"),
+                word.0,
+                word.1,
+                word.2,
+            ],
+            &mut packed,
+        );
     }
     let mut replies = session.send(packed, 3 + NEEDED.len())?.into_iter();
     let mut next = || replies.next().unwrap_or_else(|| Err("no answer".to_owned()));
@@ -112,6 +122,8 @@ mod tests {
         assert_eq!(told, ["this", "the", "the"]);
         assert!(found[1].0.contains("allkeys-lru"));
         assert_eq!(server(&info(text)), "Redis 7.0.15");
-        assert!(warnings(&info("role:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:0"), Some("3600 1")).is_empty());
+        assert!(
+            warnings(&info("role:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:0"), Some("3600 1")).is_empty()
+        );
     }
 }

@@ -7,8 +7,8 @@ use redis::Value;
 
 use super::facts::Facts;
 use super::job::{Job, Piece, Unfit};
-use super::ledger::{self, eval, kept_down, lua, words};
 use super::lease::millis;
+use super::ledger::{self, eval, kept_down, lua, words};
 use super::locked::Held;
 use super::session::{Reply, Waited, items, pack, text};
 use super::verdict::{self, Broken};
@@ -149,7 +149,8 @@ fn piece(held: &Held, ready: &Ready<'_>, telling: &Telling<'_>, work: Vec<Vec<u8
 /// nothing.
 fn send_whole(held: &mut Held, batch: &[Ready<'_>], context: &Context<'_>) -> Result<(), StepFailure> {
     let nonce = identity::token();
-    let marks: Vec<String> = (0..=batch.len()).map(|n| if n == 0 { String::new() } else { format!("{nonce}-{n}") }).collect();
+    let marks: Vec<String> =
+        (0..=batch.len()).map(|n| if n == 0 { String::new() } else { format!("{nonce}-{n}") }).collect();
     let mut packed = Vec::new();
     // The script's text goes once; what follows names it by its hash, which the server tells.
     let sha = match batch.len() {

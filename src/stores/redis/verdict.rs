@@ -54,7 +54,9 @@ impl Broken {
             what: "was stopped: the lease was lost".to_owned(),
             line: None,
             message: "another run, or a person, took the lease of this store".to_owned(),
-            hints: vec!["`stepladder lock` shows who holds it; `stepladder status` shows where things stand".to_owned()],
+            hints: vec![
+                "`stepladder lock` shows who holds it; `stepladder status` shows where things stand".to_owned(),
+            ],
             kind: FailureKind::Failed,
         }
     }
@@ -78,9 +80,7 @@ pub fn ended(ended: &Ended) -> Broken {
     let (what, kind) = match ended {
         Ended::Deadline(after) => (format!("ran out of time after {} s", after.as_secs_f64()), FailureKind::Failed),
         Ended::Stopped(StopReason::Interrupted) => ("was interrupted".to_owned(), FailureKind::Interrupted),
-        Ended::Stopped(StopReason::LeaseLost) => {
-            ("was ended: the lease was lost".to_owned(), FailureKind::Failed)
-        }
+        Ended::Stopped(StopReason::LeaseLost) => ("was ended: the lease was lost".to_owned(), FailureKind::Failed),
         Ended::Stopped(StopReason::Sibling) => ("was not begun".to_owned(), FailureKind::Failed),
     };
     Broken { what, line: None, message: String::new(), hints: Vec::new(), kind }
@@ -106,7 +106,10 @@ fn hints(words: &str) -> Vec<String> {
         ("NOPERM", "the user may not do that: `ACL SETUSER` grants commands and keys"),
         ("OOM", "the server has no memory left for writes: raise `maxmemory`"),
         ("READONLY", "this is a replica: give the address of its master"),
-        ("not allowed from script", "`# stepladder: no-transaction` does not help here; a `.sh` script can run it with redis-cli"),
+        (
+            "not allowed from script",
+            "`# stepladder: no-transaction` does not help here; a `.sh` script can run it with redis-cli",
+        ),
         ("too many results to unpack", "pass fewer values at once: Lua hands on about 7,000"),
     ];
     HINTS.iter().filter(|(known, _)| words.contains(known)).map(|(_, hint)| (*hint).to_owned()).collect()

@@ -25,8 +25,8 @@ struct Redis {
     _lock: File,
 }
 
-/// Half of the server's databases are for trials, the other half for what is foreign to each.
-const TRIALS: u16 = 99;
+/// The server's first databases are for trials, those from a hundred on for what is foreign to each.
+const TRIALS: u16 = 90;
 const FOREIGN: u16 = 100;
 /// How long a trial may wait for a database.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -112,8 +112,7 @@ fn quoted(text: &str) -> String {
 }
 
 const LEASE: &str = "{stepladder}:lease";
-const OURS: [&str; 5] =
-    ["{stepladder}:meta", "{stepladder}:ledger", "{stepladder}:parts", "{stepladder}:down", LEASE];
+const OURS: [&str; 5] = ["{stepladder}:meta", "{stepladder}:ledger", "{stepladder}:parts", "{stepladder}:down", LEASE];
 
 /// Everything in a database: names, types, expiries and contents.
 const ALL: &str = "local all = {} \
@@ -179,7 +178,8 @@ impl Subject for Redis {
     }
 
     fn things(&self) -> Vec<String> {
-        let other = |key: &String| !OURS.contains(&key.as_str()) && !["notebook", "notes", "shelf"].contains(&key.as_str());
+        let other =
+            |key: &String| !OURS.contains(&key.as_str()) && !["notebook", "notes", "shelf"].contains(&key.as_str());
         let mut things: Vec<String> = self.lines(&["KEYS", "*"]).into_iter().filter(other).collect();
         things.sort();
         things
