@@ -17,6 +17,8 @@ mod json;
 mod kafka;
 mod leases;
 mod output;
+#[cfg(feature = "redis")]
+mod redis;
 mod repair;
 mod seed;
 mod sqlite;
