@@ -1,0 +1,178 @@
+// Runs the scripts of one run in one mongosh. Orders come as lines of JSON through standard input, answers go out as
+// marked lines; between them stands whatever the scripts print. The first order says which server; then come a `load`
+// and a `run` for each script. This file is required and not loaded, so that mongosh does not rewrite it.
+const fs = require("fs"), vm = require("vm"), path = require("path");
+const AsyncFunction = (async () => {}).constructor;
+
+module.exports = async function drive(shell) {
+  const world = shell.world;
+  const here = process.cwd();
+  let mark, home, order, trouble;
+
+  const answer = (word, what) =>
+    new Promise(done => process.stdout.write(`${mark} ${word} ${JSON.stringify(what ?? {})}\n`, done));
+
+  // mongosh rewrites a script so that it need not say `await`, and runs what came of it as a `vm.Script`. Whoever wants
+  // to know the line has to see that text: the marks that were put at the beginning of the lines are still in it.
+  const rewritten = new Map();
+  const Script = vm.Script;
+  vm.Script = class extends Script {
+    constructor(code, options) {
+      super(code, options);
+      const name = options && options.filename;
+      if (order && name === order.file) rewritten.set(name, String(code));
+    }
+  };
+
+  function place(line, column) {
+    const code = rewritten.get(order.file);
+    if (code === undefined) return undefined;
+    let at = 0;
+    for (let n = 1; n < line; n++) {
+      at = code.indexOf("\n", at) + 1;
+      if (at === 0) return undefined;
+    }
+    const found = code.lastIndexOf(`/*${order.mark}:`, at + column - 1);
+    return found < 0 ? undefined : parseInt(code.slice(found + order.mark.length + 3), 10);
+  }
+
+  // What an error says, with the frames of the script alone, at the lines that its author knows.
+  function words(error) {
+    if (!(error instanceof Error) && !(error && typeof error.stack === "string")) {
+      let text;
+      try { text = typeof error === "string" ? error : JSON.stringify(error) ?? String(error); } catch { text = "something that cannot be shown"; }
+      return { text: `thrown: ${text}` };
+    }
+    let line;
+    const frames = [];
+    for (const frame of String(error.stack).split("\n")) {
+      const at = frame.indexOf(order.file + ":");
+      if (!/^\s+at /.test(frame) || at < 0) continue;
+      const [l, c] = frame.slice(at + order.file.length + 1).split(":").map(n => parseInt(n, 10));
+      const mine = place(l, c);
+      if (mine === undefined) continue;
+      line ??= mine;
+      const name = /^\s+at (?:async )?(\S+) \(/.exec(frame);
+      frames.push(`    at ${name ? name[1] + " " : ""}${order.path}:${mine}`);
+    }
+    const code = error.code === undefined ? "" : `[${error.codeName ?? error.code}]`;
+    const lines = [`${error.name}${code}: ${error.message}`, ...frames];
+    for (const key of ["errInfo", "writeErrors"]) {
+      const more = error[key];
+      if (more === undefined || (Array.isArray(more) && more.length === 0)) continue;
+      try { lines.push(`${key}: ${JSON.stringify(more)}`); } catch { /* what cannot be shown is left out */ }
+    }
+    return { line, text: lines.join("\n") };
+  }
+
+  // `var db = ...` in a script means the shell's `db`, which in a function would be another one.
+  const parameter = text => (/\bvar\s+db\b/.test(text) ? "db" : "");
+
+  // Finds what is no JavaScript before anything has run.
+  function check(text) {
+    const name = order.path;
+    try {
+      new Script(`(async (${parameter(text)}) => {${text}\n})`, { filename: name });
+      // A script that closes our function and opens another one is caught by this alone.
+      new AsyncFunction(parameter(text), text);
+    } catch (error) {
+      const stack = String(error.stack);
+      const line = stack.startsWith(name + ":") ? parseInt(stack.slice(name.length + 1), 10) : undefined;
+      return { line, text: line === undefined ? `${error.name}: ${error.message}` : stack.split(/\n\s+at /)[0] };
+    }
+  }
+
+  function state() {
+    const names = Object.getOwnPropertyNames(world).map(name => [name, Object.getOwnPropertyDescriptor(world, name)]);
+    return { names: new Map(names), environment: { ...process.env }, listeners: process.listeners("exit") };
+  }
+
+  function restore(was) {
+    for (const name of Object.getOwnPropertyNames(world)) {
+      if (!was.names.has(name)) try { delete world[name]; } catch { /* it cannot be taken away */ }
+    }
+    for (const [name, old] of was.names) {
+      const now = Object.getOwnPropertyDescriptor(world, name);
+      if (!("value" in old) || (now && now.value === old.value)) continue;
+      try { Object.defineProperty(world, name, old); } catch { /* it cannot be put back */ }
+    }
+    for (const name of Object.keys(process.env)) if (!(name in was.environment)) delete process.env[name];
+    Object.assign(process.env, was.environment);
+    process.chdir(here);
+    process.exitCode = undefined;
+    world.db = home;
+  }
+
+  async function run() {
+    const was = state();
+    let failure, body;
+    trouble = [];
+    try {
+      Object.assign(process.env, order.environment);
+      world[order.mark] = found => { body = found; };
+      await shell.load(order.file);
+      world.__filename = order.source;
+      world.__dirname = path.dirname(order.source);
+      await body(home);
+      // Promises that nobody waited for and that have failed by now.
+      await new Promise(done => setImmediate(done));
+      if (trouble.length) throw trouble[0];
+    } catch (error) {
+      failure = words(error);
+    }
+    restore(was);
+    return failure;
+  }
+
+  const unheard = error => { if (trouble) trouble.push(error); };
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", unheard);
+
+  const orders = lines();
+  const config = JSON.parse((await orders.next()).value);
+  mark = config.mark;
+  order = { file: "", path: "", mark: "" };
+  if (parseInt(shell.version(), 10) < 2) {
+    return answer("fault", { old: shell.version() });
+  }
+  try {
+    home = (await shell.connect(config.url)).getSiblingDB(config.database);
+    world.db = home;
+  } catch (error) {
+    return answer("fault", { text: `${error.name}: ${error.message}` });
+  }
+  await answer("ready");
+  for await (const line of orders) {
+    const said = JSON.parse(line);
+    if (said.do === "load") {
+      order = said;
+      rewritten.clear();
+      const wrong = check(order.text);
+      if (!wrong) fs.writeFileSync(order.file, `${order.mark}((async (${parameter(order.text)}) => {${order.marked}\n}))`, { mode: 0o600 });
+      await answer(wrong ? "broken" : "loaded", wrong);
+    } else {
+      const failure = await run();
+      await answer(failure ? "failed" : "done", failure);
+    }
+  }
+  // Nothing is left to do; mongosh's own way out takes a while.
+  process.exit(0);
+};
+
+// The lines of standard input. A read is at work only while an order is waited for.
+async function* lines() {
+  let rest = Buffer.alloc(0);
+  const buffer = Buffer.alloc(1 << 16);
+  for (;;) {
+    const end = rest.indexOf(10);
+    if (end >= 0) {
+      const line = rest.subarray(0, end).toString("utf8");
+      rest = rest.subarray(end + 1);
+      yield line;
+      continue;
+    }
+    const n = await new Promise((ok, no) => fs.read(0, buffer, 0, buffer.length, null, (e, n) => (e ? no(e) : ok(n))));
+    if (n === 0) return;
+    rest = Buffer.concat([rest, buffer.subarray(0, n)]);
+  }
+}
