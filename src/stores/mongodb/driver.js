@@ -159,20 +159,14 @@ module.exports = async function drive(shell) {
   process.exit(0);
 };
 
-// The lines of standard input. A read is at work only while an order is waited for.
+// The lines of standard input. mongosh has made it a stream that must not be read from beside it.
 async function* lines() {
-  let rest = Buffer.alloc(0);
-  const buffer = Buffer.alloc(1 << 16);
-  for (;;) {
-    const end = rest.indexOf(10);
-    if (end >= 0) {
-      const line = rest.subarray(0, end).toString("utf8");
-      rest = rest.subarray(end + 1);
-      yield line;
-      continue;
+  let rest = [];
+  for await (let chunk of process.stdin) {
+    for (let end; (end = chunk.indexOf(10)) >= 0; chunk = chunk.subarray(end + 1)) {
+      yield Buffer.concat([...rest, chunk.subarray(0, end)]).toString("utf8");
+      rest = [];
     }
-    const n = await new Promise((ok, no) => fs.read(0, buffer, 0, buffer.length, null, (e, n) => (e ? no(e) : ok(n))));
-    if (n === 0) return;
-    rest = Buffer.concat([rest, buffer.subarray(0, n)]);
+    rest.push(chunk);
   }
 }
