@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # servers.sh reads what is set here
 # A server that speaks MongoDB's protocol: FerretDB, compiled from its Go module, on PostgreSQL 18 with the extension
-# DocumentDB from Debian sid, unpacked into a folder and run there with chroot. And mongosh, from npm.
+# DocumentDB from Debian sid, unpacked into a folder and run there with chroot. A second FerretDB lets everybody in: the
+# tests look at the data through it. And mongosh, from npm.
 
 PORT_BASE=21027
 FERRETDB_VERSION=2.7.0
@@ -166,29 +167,58 @@ postgres_end() {
     done
 }
 
-ferretdb_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$PORT"); }
+# The second FerretDB is one more process of this kind.
+open_port() { echo $((PORT + 2)); }
+
+open_pid() {
+    local pid when
+    [ -s "$DIR/open.pid" ] || return 1
+    { read -r pid && read -r when; } <"$DIR/open.pid"
+    [ "$(born "$pid")" = "$when" ] && echo "$pid"
+}
+
+open_end() {
+    local pid
+    if pid=$(open_pid); then kill "$pid" 2>/dev/null; fi
+    rm -f "$DIR/open.pid"
+}
+
+# FerretDB's words but for the pid: $1 is the port.
+ferretdb_words() {
+    FERRETDB=(env DO_NOT_TRACK=1 "$MONGO_TOOLS/ferretdb" --listen-addr="127.0.0.1:$1" --debug-addr=- --telemetry=disable --log-level=ERROR
+        --postgresql-url="$(postgres_admin_url "$(postgres_port)")")
+}
+
+ferretdb_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$PORT") && (exec 3<>"/dev/tcp/127.0.0.1/$(open_port)"); }
 
 kind_start() {
     local fresh=
     inside_words
     if ! [ -e "$DIR/made" ]; then
         fresh=yes
+        # One that a start left behind which came to nothing.
+        postgres_end QUIT
         make_cluster >>"$LOG" 2>&1 || return 1
     fi
     postgres_is_up || postgres_start || return 1
     [ -z "$fresh" ] || fill_cluster >>"$LOG" 2>&1 || return 1
-    server_folder "$DIR/data" || return 1
-    DO_NOT_TRACK=1 launch "$MONGO_TOOLS/ferretdb" --listen-addr="127.0.0.1:$PORT" --debug-addr=- --state-dir="$DIR/data" \
-        --postgresql-url="$(postgres_admin_url "$(postgres_port)")" --telemetry=disable --log-level=WARN
+    mkdir -p "$DIR/data" "$DIR/open" || return 1
+    open_end
+    ferretdb_words "$(open_port)"
+    spawn "${FERRETDB[@]}" --state-dir="$DIR/open" --no-auth && mv "$DIR/pid" "$DIR/open.pid"
+    ferretdb_words "$PORT"
+    spawn "${FERRETDB[@]}" --state-dir="$DIR/data"
     wait_until 30 ferretdb_answers && : >"$DIR/made"
 }
 
 kind_stop() {
+    open_end
     end_with TERM 10
     postgres_end INT
 }
 
 kind_kill() {
+    open_end
     end_with KILL 5
     postgres_end QUIT
 }
@@ -200,5 +230,6 @@ kind_clean() {
 
 kind_env() {
     export_line STEPLADDER_TEST_MONGODB_URL "mongodb://$TEST_ROLE:$TEST_PASSWORD@127.0.0.1:$PORT/"
+    export_line STEPLADDER_TEST_MONGODB_OPEN_URL "mongodb://127.0.0.1:$(open_port)/"
     export_line PATH "$MONGO_TOOLS/mongosh/node_modules/.bin:$(tool_path)"
 }
