@@ -67,8 +67,7 @@ impl Endpoint {
     /// # Errors
     /// [`crate::FailureKind::Usage`]: what cannot be understood, without the password.
     pub fn resolve(settings: &Settings) -> Result<Self, Failure> {
-        let (scheme, rest) =
-            settings.url.reveal().trim().split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
+        let (scheme, rest) = settings.url.reveal().trim().split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
         if scheme.eq_ignore_ascii_case("mongodb+srv") {
             return Err(Failure::usage("`mongodb+srv` is not understood: it needs a look into the DNS").hint(
                 "write the servers that `nslookup -type=SRV _mongodb._tcp.HOST` names: mongodb://USER:PASSWORD@A:27017,B:27017/DATABASE?tls=true&authSource=admin&replicaSet=NAME",
@@ -162,8 +161,9 @@ impl fmt::Display for Endpoint {
 
 fn database(named: Option<&str>) -> Result<String, Failure> {
     let name = named.filter(|name| !name.is_empty()).ok_or_else(|| {
-        Failure::usage("the connection names no database")
-            .hint("name it behind the host: mongodb://localhost:27017/shop; or set `database` under the store's section")
+        Failure::usage("the connection names no database").hint(
+            "name it behind the host: mongodb://localhost:27017/shop; or set `database` under the store's section",
+        )
     })?;
     match SYSTEM.contains(&name) {
         true => Err(Failure::usage(format!("the database `{name}` belongs to the server, so it cannot hold a ledger"))
@@ -206,9 +206,7 @@ fn host(text: &str) -> Result<(String, u16), Failure> {
         return Err(wrong("sockets of the file system are not understood; name host and port"));
     }
     let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => {
-            (name, port.parse().map_err(|_| wrong("a port is no number"))?)
-        }
+        Some((name, port)) if !port.contains(']') => (name, port.parse().map_err(|_| wrong("a port is no number"))?),
         _ => (text, 27017),
     };
     match name.is_empty() {
@@ -304,10 +302,17 @@ mod tests {
     #[test]
     fn what_cannot_be_understood_is_said_without_the_password() {
         for url in [
-            "h:27017/shop", "http://x:hunter2@h/shop", "mongodb+srv://x:hunter2@h/shop", "mongodb://x:hunter2@h",
-            "mongodb://x:hunter2@h:port/shop", "mongodb://x:hunter2%@h/shop", "mongodb://x:hunter2@h/admin",
-            "mongodb://x:hunter2@h/shop?authMechanism=MONGODB-AWS", "mongodb://x:hunter2@/shop",
-            "mongodb://x:hunter2@%2Ftmp%2Fs/shop", "mongodb://x:hunter2@h/shop?tls",
+            "h:27017/shop",
+            "http://x:hunter2@h/shop",
+            "mongodb+srv://x:hunter2@h/shop",
+            "mongodb://x:hunter2@h",
+            "mongodb://x:hunter2@h:port/shop",
+            "mongodb://x:hunter2%@h/shop",
+            "mongodb://x:hunter2@h/admin",
+            "mongodb://x:hunter2@h/shop?authMechanism=MONGODB-AWS",
+            "mongodb://x:hunter2@/shop",
+            "mongodb://x:hunter2@%2Ftmp%2Fs/shop",
+            "mongodb://x:hunter2@h/shop?tls",
         ] {
             let failure = resolve(url, &[]).unwrap_err();
             assert_eq!(failure.kind, crate::FailureKind::Usage, "{url}");

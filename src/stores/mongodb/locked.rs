@@ -174,7 +174,8 @@ impl Held {
                 ended.is_none()
             };
             let go_on = watch();
-            let answer = if go_on { self.session.watched(command.document.clone(), &mut watch) } else { Err(Trouble::Given) };
+            let answer =
+                if go_on { self.session.watched(command.document.clone(), &mut watch) } else { Err(Trouble::Given) };
             if let Err(trouble) = answer {
                 let kept = if begun.is_some() { Kept::Half(Some((done, total))) } else { Kept::Half(None) };
                 return Err(self.refused(step, command, trouble, ended.as_ref(), kept));

@@ -59,7 +59,10 @@ pub static KIND: Kind = Kind {
 
 fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
     let endpoint = Arc::new(Endpoint::resolve(settings)?);
-    Ok(Box::new(Mongo { place: Place { endpoint: Arc::clone(&endpoint), settings: settings.clone() }, session: Session::new(endpoint) }))
+    Ok(Box::new(Mongo {
+        place: Place { endpoint: Arc::clone(&endpoint), settings: settings.clone() },
+        session: Session::new(endpoint),
+    }))
 }
 
 /// Where a store is and how it is configured.

@@ -19,7 +19,8 @@ use crate::stores::{Client, Settings, Step, Stop};
 /// What mongosh requires.
 const DRIVER: &str = include_str!("driver.js");
 /// What it loads, and rewrites: as little as can be. `await` is put in where it is missing.
-const BOOT: &str = "(async () => { await require(__dirname + '/driver.js')({ world: globalThis, load, connect, version }); })();\n";
+const BOOT: &str =
+    "(async () => { await require(__dirname + '/driver.js')({ world: globalThis, load, connect, version }); })();\n";
 
 /// The oldest mongosh that is understood.
 pub const OLDEST: &str = "2.0";

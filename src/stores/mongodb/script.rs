@@ -28,7 +28,20 @@ enum State {
 
 /// Words behind which a slash begins a regular expression.
 const BEFORE_REGEX: [&str; 14] = [
-    "return", "typeof", "case", "in", "of", "delete", "void", "throw", "new", "else", "do", "await", "yield", "instanceof",
+    "return",
+    "typeof",
+    "case",
+    "in",
+    "of",
+    "delete",
+    "void",
+    "throw",
+    "new",
+    "else",
+    "do",
+    "await",
+    "yield",
+    "instanceof",
 ];
 
 #[derive(Debug)]

@@ -36,7 +36,8 @@ pub fn unfit(step: &Step, unfit: Unfit) -> StepFailure {
 
 /// A mongosh of long ago.
 pub fn too_old(version: &str) -> Failure {
-    Failure::unreachable(format!("mongosh {version} is too old: {OLDEST} or newer is needed")).hint(super::CLIENT.install)
+    Failure::unreachable(format!("mongosh {version} is too old: {OLDEST} or newer is needed"))
+        .hint(super::CLIENT.install)
 }
 
 /// The shell is there and cannot be used.

@@ -184,10 +184,8 @@ impl Subject for Mongo {
 
     fn picture(&self) -> String {
         let found = self.cursor(doc! { "listCollections": 1, "cursor": { "batchSize": 1000 } });
-        let mut picture: Vec<String> = found
-            .iter()
-            .map(|c| format!("{c} {:?}", self.all(c.get_str("name").unwrap())))
-            .collect();
+        let mut picture: Vec<String> =
+            found.iter().map(|c| format!("{c} {:?}", self.all(c.get_str("name").unwrap()))).collect();
         picture.sort();
         let databases = self.must_in("admin", doc! { "listDatabases": 1, "nameOnly": true });
         let names = databases.get_array("databases").unwrap();

@@ -77,7 +77,9 @@ impl Refusal {
             return Some(Self { code: code(answer), message: text(answer) });
         }
         let writes = answer.get_array("writeErrors").ok().and_then(|errors| errors.first()?.as_document());
-        writes.or_else(|| answer.get_document("writeConcernError").ok()).map(|doc| Self { code: code(doc), message: text(doc) })
+        writes
+            .or_else(|| answer.get_document("writeConcernError").ok())
+            .map(|doc| Self { code: code(doc), message: text(doc) })
     }
 
     /// Whether another server has to be asked, or the same one a little later.
@@ -199,7 +201,9 @@ impl Connection {
         let mut head = [0; 16];
         self.fill(&mut head, watch)?;
         let field = |at: usize| i32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let odd = || Trouble::Line(format!("{} answered what is not MongoDB's protocol (does this port want TLS?)", self.place));
+        let odd = || {
+            Trouble::Line(format!("{} answered what is not MongoDB's protocol (does this port want TLS?)", self.place))
+        };
         let length = usize::try_from(field(0)).ok().filter(|l| (21..LONGEST).contains(l)).ok_or_else(odd)?;
         if field(12) != MESSAGE || field(8) != self.sent {
             return Err(odd());

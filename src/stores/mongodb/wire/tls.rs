@@ -20,7 +20,11 @@ use crate::stores::mongodb::endpoint::Tls;
 ///
 /// # Errors
 /// Files that cannot be read; a server that is not who it should be.
-pub fn wrap(wanted: &Tls, host: &str, mut stream: TcpStream) -> Result<StreamOwned<ClientConnection, TcpStream>, Trouble> {
+pub fn wrap(
+    wanted: &Tls,
+    host: &str,
+    mut stream: TcpStream,
+) -> Result<StreamOwned<ClientConnection, TcpStream>, Trouble> {
     let config = config(wanted).map_err(Trouble::Refused)?;
     let refused = |why: String| {
         Trouble::Refused(
