@@ -86,7 +86,7 @@ fn errors_are_told_at_the_scripts_own_lines() {
         (
             "001_call",
             "// top\n\ndb.things.insertOne({ _id: 1 });\n\ndb.things\n  .insertOne({ _id: 1 });\n",
-            5,
+            6,
             "11000",
         ),
         ("002_helper", "function f(x) {\n  return `\n${x\n    .nothing}`;\n}\n\nf(null);\n", 3, "TypeError"),
