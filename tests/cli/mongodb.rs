@@ -89,7 +89,7 @@ fn errors_are_told_at_the_scripts_own_lines() {
             6,
             "11000",
         ),
-        ("002_helper", "function f(x) {\n  return `\n${x\n    .nothing}`;\n}\n\nf(null);\n", 3, "TypeError"),
+        ("002_helper", "function f(x) {\n  return `\n${x\n    .nothing}`;\n}\n\nf(null);\n", 4, "TypeError"),
         (
             "003_template",
             "const a = `\n/* no\n${[1]\n  .map(x => x)}\n`;\nconst b = /`'/.test(a);\nmissing();\n",

@@ -215,7 +215,7 @@ mod tests {
     fn lines_of_code_are_marked_and_no_text_changes() {
         assert_eq!(lines("a\nb\n\nc"), [1, 2, 3, 4]);
         assert_eq!(lines("/* a\n b */ c\nd"), [1, 3]);
-        assert_eq!(lines("x = `a\nb ${ f(`c\n`, {}) \n} d\ne`\nf"), [1, 3, 6]);
+        assert_eq!(lines("x = `a\nb ${ f(`c\n`, {}) \n} d\ne`\nf"), [1, 4, 6]);
         assert_eq!(lines("'a\\\nb'\nc // `\n\"it's\"\n"), [1, 3, 4]);
         assert_eq!(lines("'a\\\r\nb'\r\nc"), [1, 3]);
         assert_eq!(lines("x.match(/`'\"[/`]/)\ny = a / b; z = c / `\n`\nw"), [1, 2, 4]);
