@@ -49,32 +49,48 @@ fn what_a_script_changes_in_its_shell_is_gone_for_the_next() {
     let Some(world) = project("state") else { return };
     script(
         &world,
-        "001_messy",
+        "0010_messy",
         "const name = db.getName();\n\
          function helper() { return db.messy.insertOne({ _id: 1 }); }\n\
          helper();\n\
          if (await db.messy.countDocuments() !== 1) throw new Error('count');\n\
-         if (!__filename.endsWith('001_messy.up.js') || !__dirname.endsWith('migrations/mongodb')) throw new Error(__filename);\n\
-         if (process.env.STEPLADDER_VERSION !== '1' || !process.env.MONGODB_URL) throw new Error('environment');\n\
+         if (!__filename.endsWith('0010_messy.up.js') || !__dirname.endsWith('migrations/mongodb')) throw new Error(__filename);\n\
+         if (process.env.STEPLADDER_VERSION !== '10' || !process.env.MONGODB_URL) throw new Error('environment');\n\
          leaked = 1; globalThis.leakedToo = 2; var three = 3;\n\
          process.env.LEAKED = 'x'; delete process.env.MONGODB_DATABASE; process.chdir('/');\n\
          print = null; load = undefined;\n\
          use('elsewhere'); db = db.getSiblingDB('elsewhere2');\n",
     );
+    // Without `await` and `return` outside of functions a script is loaded as it is; its last promise is waited for.
     script(
         &world,
-        "002_clean",
+        "0015_plain",
+        "const name = 'plain'; let plain = 1; class klass {}\n\
+         function helper() { return name; }\n\
+         if (typeof leaked !== 'undefined' || helper() !== 'plain') throw new Error('leaked');\n\
+         if (!__filename.endsWith('0015_plain.up.js') || !db.getName().startsWith('cli_state_')) throw new Error(__filename);\n\
+         if (process.env.LEAKED || process.cwd() === '/') throw new Error('process');\n\
+         print = null; db = db.getSiblingDB('elsewhere3');\n\
+         async function main() {\n\
+           await new Promise(done => setTimeout(done, 300));\n\
+           connect(process.env.MONGODB_URL).late.insertOne({ _id: 1 });\n\
+         }\n\
+         main();\n",
+    );
+    script(
+        &world,
+        "0020_clean",
         "const name = db.getName();\n\
          var db = db.getSiblingDB(name);\n\
-         for (const leak of ['leaked', 'leakedToo', 'three', 'helper']) if (leak in globalThis) throw new Error(leak);\n\
+         for (const leak of ['leaked', 'leakedToo', 'three', 'helper', 'klass', 'plain']) if (globalThis[leak] !== undefined) throw new Error(leak);\n\
          if (!name.startsWith('cli_state_')) throw new Error(name);\n\
          if (process.env.LEAKED || !process.env.MONGODB_DATABASE || process.cwd() === '/') throw new Error('process');\n\
-         if (process.env.STEPLADDER_VERSION !== '2') throw new Error('version');\n\
-         if (db.messy.findOne({ _id: 1 }) === null) throw new Error('data');\n\
+         if (process.env.STEPLADDER_VERSION !== '20') throw new Error('version');\n\
+         if (db.messy.findOne({ _id: 1 }) === null || db.late.findOne() === null) throw new Error('data');\n\
          print('printed', name);\n\
          return;\n",
     );
-    says(&world.run("up -v"), 0, &["002_clean", "printed cli_state_"]);
+    says(&world.run("up -v"), 0, &["0020_clean", "printed cli_state_"]);
     says(&world.run("check"), 0, &[]);
     clean(&world);
 }
@@ -98,7 +114,13 @@ fn errors_are_told_at_the_scripts_own_lines() {
         ),
         ("004_thrown", "const x = { a: 1,\n  b: 2 };\nthrow new RangeError('too far');\n", 3, "RangeError: too far"),
         ("005_callback", "[1].forEach(n => {\n  db.things.drop();\n  db.runCommand({ no: 1 });\n});\n", 3, "no"),
-        ("006_crlf", "let a = 1;\r\n// x\r\nnull.x;\r\n", 3, "TypeError"),
+        (
+            "007_awaited",
+            "const n = await db.things.countDocuments();\n\n[n].forEach(() => {\n  null.x;\n});\n",
+            4,
+            "TypeError",
+        ),
+        ("008_crlf", "let a = 1;\r\n// x\r\nnull.x;\r\n", 3, "TypeError"),
     ];
     for (label, text, line, words) in cases {
         script(&world, label, text);
@@ -140,8 +162,9 @@ fn only_the_scripts_own_end_is_success() {
         ("process.exit(3);\n", "exit code 3"),
         ("process.kill(process.pid, 'SIGKILL');\n", "ended by a signal"),
         ("Promise.reject(new Error('nobody waited'));\n", "nobody waited"),
-        ("throw { odd: 1 };\n", "thrown: {\"odd\":1}"),
-        ("throw 'a word';\n", "thrown: a word"),
+        ("throw { odd: 1 };\n", "odd: 1"),
+        ("await 1;\nthrow { odd: 2 };\n", "thrown: {\"odd\":2}"),
+        ("throw 'a word';\n", "a word"),
     ] {
         script(&world, "001_end", text);
         script(&world, "002_next", "db.next.insertOne({ _id: 1 });\n");

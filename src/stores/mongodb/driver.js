@@ -53,7 +53,8 @@ module.exports = async function drive(shell) {
       if (mine === undefined) continue;
       line ??= mine;
       const name = /^\s+at (?:async )?(\S+) \(/.exec(frame);
-      frames.push(`    at ${name ? name[1] + " " : ""}${order.path}:${mine}`);
+      const words = `    at ${name ? name[1] + " " : ""}${order.path}:${mine}`;
+      if (frames[frames.length - 1] !== words) frames.push(words);
     }
     const code = error.code === undefined ? "" : `[${error.codeName ?? error.code}]`;
     const lines = [`${error.name}${code}: ${error.message}`, ...frames];
@@ -65,7 +66,16 @@ module.exports = async function drive(shell) {
     return { line, text: lines.join("\n") };
   }
 
-  // `var db = ...` in a script means the shell's `db`, which in a function would be another one.
+  const parses = text => {
+    try { return !!new Script(text); } catch { return false; }
+  };
+
+  // A script is loaded as it is, as mongosh loads files: it waits for the promise of the last expression, such as
+  // `main()`. There is no `await` outside of functions then, nor `return`: scripts with either become a function.
+  // In a static block, `await (x)` is no call.
+  const isPlain = text => parses(text) && parses(`class C { static {${text}\n}}`);
+
+  // `var db = ...` means the shell's `db`, which in a function would be another one.
   const parameter = text => (/\bvar\s+db\b/.test(text) ? "db" : "");
 
   // Finds what is no JavaScript before anything has run.
@@ -82,6 +92,9 @@ module.exports = async function drive(shell) {
     }
   }
 
+  const written = () =>
+    order.plain ? order.marked : `${order.mark}((async (${parameter(order.text)}) => {${order.marked}\n}))`;
+
   function state() {
     const names = Object.getOwnPropertyNames(world).map(name => [name, Object.getOwnPropertyDescriptor(world, name)]);
     return { names: new Map(names), environment: { ...process.env }, listeners: process.listeners("exit") };
@@ -89,11 +102,13 @@ module.exports = async function drive(shell) {
 
   function restore(was) {
     for (const name of Object.getOwnPropertyNames(world)) {
-      if (!was.names.has(name)) try { delete world[name]; } catch { /* it cannot be taken away */ }
+      if (was.names.has(name)) continue;
+      // What was declared with `var` cannot be taken away; its value can.
+      try { if (!delete world[name]) world[name] = undefined; } catch { /* nor that */ }
     }
     for (const [name, old] of was.names) {
       const now = Object.getOwnPropertyDescriptor(world, name);
-      if (!("value" in old) || (now && now.value === old.value)) continue;
+      if (now && now.get === old.get && now.value === old.value) continue;
       try { Object.defineProperty(world, name, old); } catch { /* it cannot be put back */ }
     }
     for (const name of Object.keys(process.env)) if (!(name in was.environment)) delete process.env[name];
@@ -109,11 +124,13 @@ module.exports = async function drive(shell) {
     trouble = [];
     try {
       Object.assign(process.env, order.environment);
+      // mongosh sets them to the file that it loads.
+      for (const [name, value] of [["__filename", order.source], ["__dirname", path.dirname(order.source)]]) {
+        Object.defineProperty(world, name, { get: () => value, set: () => {}, configurable: true, enumerable: true });
+      }
       world[order.mark] = found => { body = found; };
       await shell.load(order.file);
-      world.__filename = order.source;
-      world.__dirname = path.dirname(order.source);
-      await body(home);
+      if (!order.plain) await body(home);
       // Promises that nobody waited for and that have failed by now.
       await new Promise(done => setImmediate(done));
       if (trouble.length) throw trouble[0];
@@ -148,7 +165,8 @@ module.exports = async function drive(shell) {
       order = said;
       rewritten.clear();
       const wrong = check(order.text);
-      if (!wrong) fs.writeFileSync(order.file, `${order.mark}((async (${parameter(order.text)}) => {${order.marked}\n}))`, { mode: 0o600 });
+      order.plain = !wrong && isPlain(order.text);
+      if (!wrong) fs.writeFileSync(order.file, written(), { mode: 0o600 });
       await answer(wrong ? "broken" : "loaded", wrong);
     } else {
       const failure = await run();
