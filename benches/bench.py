@@ -21,6 +21,7 @@ POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
 CHROMA = os.environ.get("STEPLADDER_TEST_CHROMADB_OPEN_URL")
 KAFKA = os.environ.get("STEPLADDER_TEST_KAFKA_OPEN_URL")
 KAFKA_BIN = os.environ.get("STEPLADDER_TEST_KAFKA_BIN")
+MONGODB = os.environ.get("STEPLADDER_TEST_MONGODB_OPEN_URL")
 NEO4J = os.environ.get("STEPLADDER_TEST_NEO4J_URL")
 
 
@@ -244,6 +245,36 @@ def chromadb(work):
         "python -c 'import chromadb'": (nothing, lambda: timed([python, "-c", "import chromadb"], work))})
 
 
+def mongodb(work):
+    """100 migrations through stepladder and the same files through one mongosh; and a look."""
+    if not MONGODB:
+        return print("\nmongodb: left out, STEPLADDER_TEST_MONGODB_OPEN_URL is not set")
+    url = f"{MONGODB}bench"
+    shell = ["mongosh", "--quiet", "--norc", url]
+    folder = f"{work}/migrations/mongodb"
+    os.makedirs(folder)
+    for n in range(1, 101):
+        with open(f"{folder}/{n:03}_b{n}.up.js", "w") as f:
+            f.write(f"db.bench.insertOne({{ n: {n} }});\n")
+        with open(f"{folder}/{n:03}_b{n}.down.js", "w") as f:
+            f.write(f"db.bench.deleteOne({{ n: {n} }});\n")
+    files = [f"{folder}/{n:03}_b{n}.up.js" for n in range(1, 101)]
+    env = {"MONGODB_URL": url}
+
+    def clean():
+        timed(shell + ["--eval", "db.dropDatabase()"], work)
+
+    pair("MongoDB, 100 migrations", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, env)),
+        "one mongosh, same files": (clean, lambda: timed(shell + files, work))}, min(ROUNDS, 5))
+    clean()
+    timed([STEPLADDER, "up"], work, env)
+    pair("MongoDB, nothing pending of 100", {
+        "stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, env)),
+        "mongosh --eval 1": (nothing, lambda: timed(shell + ["--eval", "1"], work))}, min(ROUNDS, 5))
+    clean()
+
+
 def neo4j(work):
     """50 migrations through stepladder and the same statements through one cypher-shell; and a look."""
     if not NEO4J:
@@ -298,7 +329,6 @@ def idle(work):
 EVERY = {
     "sqlite": (None, None, "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
     "postgres": ("POSTGRES", "POSTGRES_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
-    "mysql": ("MYSQL", "MYSQL_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
     "redis": ("REDIS", "REDIS_URL", "redis", "SET bench:one 1\n", "DEL bench:one\n"),
     "mongodb": ("MONGODB", "MONGODB_URL", "js", "db.createCollection('bench_one');\n", "db.bench_one.drop();\n"),
     "neo4j": ("NEO4J", "NEO4J_URL", "cypher", "CREATE (:BenchOne);\n", "MATCH (n:BenchOne) DELETE n;\n"),
@@ -339,7 +369,7 @@ def status(work):
 
 
 BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "neo4j": neo4j,
-           "chromadb": chromadb, "kafka": kafka, "idle": idle, "status": status}
+           "chromadb": chromadb, "kafka": kafka, "mongodb": mongodb, "idle": idle, "status": status}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):
