@@ -30,10 +30,12 @@ pub mod mongodb;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "mongodb", feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mongodb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "shell")]
 pub mod shell;
 #[cfg(feature = "sqlite")]
@@ -66,6 +68,8 @@ pub static KINDS: &[&Kind] = &[
     &mongodb::KIND,
     #[cfg(feature = "shell")]
     &shell::KIND,
+    #[cfg(feature = "redis")]
+    &redis::KIND,
     #[cfg(feature = "neo4j")]
     &neo4j::KIND,
     &memory::KIND,

@@ -7,6 +7,7 @@ mod memory;
 mod mongodb;
 mod neo4j;
 mod postgres;
+mod redis;
 mod shell;
 mod sqlite;
 
@@ -19,6 +20,7 @@ pub const SOURCES: &[Source] = &[
     postgres::POSTGRES,
     postgres::PGBOUNCER,
     postgres::TIMESCALEDB,
+    redis::SOURCE,
     neo4j::SOURCE,
     chromadb::SOURCE,
     #[cfg(feature = "mongodb")]
