@@ -9,8 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bson::spec::BinarySubtype;
-use bson::{Binary, Bson, DateTime, Document, doc};
+use bson::{Bson, DateTime, Document, doc};
 
 use super::session::{DUPLICATE, Session};
 use super::wire::{Trouble, number};
@@ -25,8 +24,6 @@ pub const ENTRIES: &str = "stepladder_ledger";
 /// The collection of the down scripts.
 pub const SCRIPTS: &str = "stepladder_scripts";
 
-/// Bytes that a document may have, with room for what stands around them.
-const MOST: usize = (16 << 20) - (64 << 10);
 /// Bytes kept of a note, from its end.
 const LONGEST_NOTE: usize = 64 << 10;
 
@@ -64,13 +61,24 @@ impl Head {
         self.0.get_document("lease").ok().filter(|lease| lease.get_str("token").is_ok())
     }
 
+    /// The document as far as a change has set it.
+    pub const fn of(set: Document) -> Self {
+        Self(set)
+    }
+
+    /// What tells the change that wrote it from others.
+    pub fn nonce(&self) -> Option<&str> {
+        self.0.get_str("nonce").ok()
+    }
+
     /// What has to be set for these entries to be written behind the newest one.
     pub fn followed_by(&self, entries: &[Document]) -> Document {
         follow(self.seq(), self.era(), entries, "")
     }
 }
 
-fn follow(seq: i64, era: i64, entries: &[Document], nonce: &str) -> Document {
+/// The same, from a number that is known.
+pub fn follow(seq: i64, era: i64, entries: &[Document], nonce: &str) -> Document {
     let numbered = (seq + 1..).zip(entries).map(|(seq, entry)| {
         let mut whole = doc! { "_id": seq, "era": era };
         whole.extend(entry.clone());
@@ -116,7 +124,10 @@ pub fn create(session: &mut Session) -> Result<(), Failure> {
 }
 
 /// Puts documents in their place; those that are there already stay.
-fn insert(session: &mut Session, collection: &str, documents: Vec<Document>) -> Result<(), Failure> {
+///
+/// # Errors
+/// The server refuses.
+pub fn insert(session: &mut Session, collection: &str, documents: Vec<Document>) -> Result<(), Failure> {
     match session.attempt(&doc! { "insert": collection, "documents": documents, "ordered": false }) {
         Err(Trouble::Said(refusal)) if refusal.code == DUPLICATE => Ok(()),
         Err(trouble) => Err(trouble.failure(session.endpoint())),
@@ -181,112 +192,6 @@ pub fn stored_down(session: &mut Session, version: Version) -> Result<Option<Sto
     let text = pack::unpack(packed).map_err(|e| damaged(&format!("does not unpack: {e}")))?;
     let extension = found.get_str("extension").unwrap_or("js").to_owned();
     Ok(Some(StoredScript { extension, text: Arc::from(text), checksum }))
-}
-
-/// An entry to be written, with the down script that it keeps.
-pub type Written = (Document, Option<StoredScript>);
-
-/// Writes entries for as long as the lease is ours.
-pub struct Writer {
-    token: String,
-    seq: i64,
-    era: i64,
-    kept: Vec<String>,
-}
-
-impl Writer {
-    /// Behind the newest entry that there is now.
-    ///
-    /// # Errors
-    /// As [`head`].
-    pub fn new(session: &mut Session, token: &str) -> Result<Self, Failure> {
-        let head = head(session)?.ok_or_else(|| Failure::failed("the ledger is gone: its collection was dropped"))?;
-        flush(session, &head.tail())?;
-        Ok(Self { token: token.to_owned(), seq: head.seq(), era: head.era(), kept: Vec::new() })
-    }
-
-    /// Writes entries, all or none; false when the lease is not ours any more, and none was written.
-    ///
-    /// # Errors
-    /// The server does not answer, and it is not known whether they are there.
-    pub fn append(&mut self, session: &mut Session, written: &[Written]) -> Result<bool, Failure> {
-        for (_, script) in written {
-            self.keep(session, script.as_ref())?;
-        }
-        let entries: Vec<Document> = written.iter().map(|(entry, _)| entry.clone()).collect();
-        let nonce = crate::process::identity::token();
-        let set = follow(self.seq, self.era, &entries, &nonce);
-        let ours = doc! { "_id": 1, "seq": self.seq, "lease.token": &self.token };
-        if !change(session, ours, doc! { "$set": set.clone() })? {
-            // The answer to a change that took place may have been lost.
-            let there = head(session)?;
-            if there.is_none_or(|head| head.0.get_str("nonce").ok() != Some(&nonce)) {
-                return Ok(false);
-            }
-        }
-        self.seq = number(set.get("seq")).unwrap_or(self.seq);
-        flush(session, &Head(set).tail())?;
-        Ok(true)
-    }
-
-    /// Keeps a down script under its checksum: an entry names it, so it comes first.
-    fn keep(&mut self, session: &mut Session, script: Option<&StoredScript>) -> Result<(), Failure> {
-        let Some(script) = script.filter(|s| !self.kept.iter().any(|kept| kept == s.checksum.as_str())) else {
-            return Ok(());
-        };
-        let packed = pack::pack(&script.text);
-        if packed.len() > MOST {
-            return Err(Failure::failed(format!(
-                "a down script of {} bytes does not fit into a document, packed as it is",
-                script.text.len()
-            ))
-            .hint("write what it loads into the database instead of into the script"));
-        }
-        let packed = Binary { subtype: BinarySubtype::Generic, bytes: packed };
-        let kept = doc! { "_id": script.checksum.as_str(), "extension": &script.extension, "packed": packed };
-        insert(session, SCRIPTS, vec![kept])?;
-        self.kept.push(script.checksum.as_str().to_owned());
-        Ok(())
-    }
-
-    /// Notes how many parts of the newest `begun` entry of a version are done; false when the lease is not ours.
-    ///
-    /// # Errors
-    /// The server does not answer; there is no such entry.
-    pub fn journal(&self, session: &mut Session, seq: i64, done: u32, total: u32) -> Result<bool, Failure> {
-        let (done, total) = (i64::from(done), i64::from(total));
-        let parts = doc! { "seq": seq, "done": done, "total": total };
-        let ours = doc! { "_id": 1, "lease.token": &self.token };
-        if !change(session, ours, doc! { "$set": { "parts": parts } })? {
-            return Ok(false);
-        }
-        let update = doc! { "q": { "_id": seq }, "u": { "$set": { "parts_done": done, "parts_total": total } } };
-        session.run(&doc! { "update": ENTRIES, "updates": [update] })?;
-        Ok(true)
-    }
-
-    /// The number of the newest entry.
-    pub const fn seq(&self) -> i64 {
-        self.seq
-    }
-
-    /// Forgets all entries; false when the lease is not ours. What an overtaken run copies later is of another era.
-    ///
-    /// # Errors
-    /// The server refuses.
-    pub fn forget(&mut self, session: &mut Session) -> Result<bool, Failure> {
-        let ours = doc! { "_id": 1, "lease.token": &self.token };
-        let update = doc! { "$set": { "era": self.era + 1, "tail": [] }, "$unset": { "parts": "" } };
-        if !change(session, ours, update)? {
-            return Ok(false);
-        }
-        self.era += 1;
-        self.kept.clear();
-        for collection in [ENTRIES, SCRIPTS] {
-            session.run(&doc! { "delete": collection, "deletes": [{ "q": {}, "limit": 0 }] })?;
-        }
-        Ok(true)
-    }
 }
 
 /// An entry as a document, without its number.

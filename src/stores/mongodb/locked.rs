@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::json::{self, Command};
 use super::lease::{self, Pulse};
-use super::ledger::{self, Writer, Written};
+use super::ledger;
 use super::mongosh::{Mongosh, Said};
 use super::session::Session;
 use super::wire::Trouble;
+use super::writer::{Writer, Written};
 use super::{Place, verdict, wipe};
 use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
 use crate::process::program::Ended;

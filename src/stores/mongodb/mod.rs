@@ -16,6 +16,7 @@ mod session;
 mod verdict;
 mod wipe;
 mod wire;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
