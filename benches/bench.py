@@ -21,6 +21,7 @@ POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
 CHROMA = os.environ.get("STEPLADDER_TEST_CHROMADB_OPEN_URL")
 KAFKA = os.environ.get("STEPLADDER_TEST_KAFKA_OPEN_URL")
 KAFKA_BIN = os.environ.get("STEPLADDER_TEST_KAFKA_BIN")
+MONGODB = os.environ.get("STEPLADDER_TEST_MONGODB_OPEN_URL")
 REDIS = os.environ.get("STEPLADDER_TEST_REDIS_URL")
 NEO4J = os.environ.get("STEPLADDER_TEST_NEO4J_URL")
 
@@ -245,6 +246,36 @@ def chromadb(work):
         "python -c 'import chromadb'": (nothing, lambda: timed([python, "-c", "import chromadb"], work))})
 
 
+def mongodb(work):
+    """100 migrations through stepladder and the same files through one mongosh; and a look."""
+    if not MONGODB:
+        return print("\nmongodb: left out, STEPLADDER_TEST_MONGODB_OPEN_URL is not set")
+    url = f"{MONGODB}bench"
+    shell = ["mongosh", "--quiet", "--norc", url]
+    folder = f"{work}/migrations/mongodb"
+    os.makedirs(folder)
+    for n in range(1, 101):
+        with open(f"{folder}/{n:03}_b{n}.up.js", "w") as f:
+            f.write(f"db.bench.insertOne({{ n: {n} }});\n")
+        with open(f"{folder}/{n:03}_b{n}.down.js", "w") as f:
+            f.write(f"db.bench.deleteOne({{ n: {n} }});\n")
+    files = [f"{folder}/{n:03}_b{n}.up.js" for n in range(1, 101)]
+    env = {"MONGODB_URL": url}
+
+    def clean():
+        timed(shell + ["--eval", "db.dropDatabase()"], work)
+
+    pair("MongoDB, 100 migrations", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, env)),
+        "one mongosh, same files": (clean, lambda: timed(shell + files, work))}, min(ROUNDS, 5))
+    clean()
+    timed([STEPLADDER, "up"], work, env)
+    pair("MongoDB, nothing pending of 100", {
+        "stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, env)),
+        "mongosh --eval 1": (nothing, lambda: timed(shell + ["--eval", "1"], work))}, min(ROUNDS, 5))
+    clean()
+
+
 def redis(work):
     """1,000 migrations through stepladder, and the same as MULTI ... EXEC blocks with an entry each through one pipelined client."""
     if not REDIS:
@@ -329,8 +360,51 @@ def idle(work):
         "psql -c 'select 1'": (nothing, lambda: timed([psql(), "-X", "-d", at("bench_a"), "-c", "select 1"], work))}, 15)
 
 
+# Kind -> the variable of its test server, the store's own variable, and a pair with its extension.
+EVERY = {
+    "sqlite": (None, None, "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
+    "postgres": ("POSTGRES", "POSTGRES_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
+    "redis": ("REDIS", "REDIS_URL", "redis", "SET bench:one 1\n", "DEL bench:one\n"),
+    "mongodb": ("MONGODB", "MONGODB_URL", "js", "db.createCollection('bench_one');\n", "db.bench_one.drop();\n"),
+    "neo4j": ("NEO4J", "NEO4J_URL", "cypher", "CREATE (:BenchOne);\n", "MATCH (n:BenchOne) DELETE n;\n"),
+    "chromadb": ("CHROMADB_OPEN", "CHROMA_URL", "py", "client.create_collection('bench_one', embedding_function=None)\n",
+                 "client.delete_collection('bench_one')\n"),
+    "kafka": ("KAFKA_OPEN", "KAFKA_BROKERS", "kafka", "kafka-topics --create --topic bench.one\n",
+              "kafka-topics --delete --topic bench.one\n"),
+}
+
+
+def status(work):
+    """One look at every kind of store that has a server, one pair applied in each."""
+    env, stores = {}, []
+    for kind, (server, variable, extension, up, down) in EVERY.items():
+        url = os.environ.get(f"STEPLADDER_TEST_{server}_URL") if server else None
+        if server and not url:
+            print(f"\nstatus: {kind} left out, STEPLADDER_TEST_{server}_URL is not set")
+            continue
+        stores.append(kind)
+        os.makedirs(f"{work}/migrations/{kind}")
+        for way, text in (("up", up), ("down", down)):
+            with open(f"{work}/migrations/{kind}/001_one.{way}.{extension}", "w") as f:
+                f.write(text)
+        if variable:
+            env[variable] = url.split("://")[1] + "?prefix=bench.&ledger=bench_ledger&client=builtin" if kind == "kafka" else url
+    if "postgres" in stores:
+        at, fresh = databases()
+        fresh("bench_a")()
+        env["POSTGRES_URL"] = at("bench_a")
+    if python := os.environ.get("STEPLADDER_TEST_CHROMADB_PYTHON"):
+        with open(f"{work}/stepladder.toml", "w") as f:
+            f.write(f"[stores.chromadb]\nclient = '{python}'\n")
+    timed([STEPLADDER, "up"], work, env)
+    try:
+        pair(f"status of {', '.join(stores)}", {"stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, env))}, 15)
+    finally:
+        timed([STEPLADDER, "down", "--all", "--yes"], work, env)
+
+
 BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "redis": redis, "neo4j": neo4j,
-           "chromadb": chromadb, "kafka": kafka, "idle": idle}
+           "chromadb": chromadb, "kafka": kafka, "mongodb": mongodb, "idle": idle, "status": status}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):

@@ -25,10 +25,12 @@ pub mod http;
 pub mod kafka;
 mod locked;
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "mongodb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -62,6 +64,8 @@ pub static KINDS: &[&Kind] = &[
     &chromadb::KIND,
     #[cfg(feature = "kafka")]
     &kafka::KIND,
+    #[cfg(feature = "mongodb")]
+    &mongodb::KIND,
     #[cfg(feature = "shell")]
     &shell::KIND,
     #[cfg(feature = "redis")]

@@ -16,6 +16,8 @@ mod json;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod leases;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod output;
 #[cfg(feature = "redis")]
 mod redis;

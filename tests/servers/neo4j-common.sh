@@ -2,8 +2,14 @@
 # What the Neo4j servers share: the downloads, the start, and a `cypher-shell` as packages install it.
 
 VERSION=${NEO4J_VERSION:-5.26.0}
+# Not every server version has its shell on Maven Central; the 5.26 one speaks to 4.4 and to all later ones.
+SHELL_VERSION=${NEO4J_SHELL_VERSION:-$VERSION}
 HOME_DIR=$TOOLS_DIR/neo4j-$VERSION
 SECRET=neo4j-secret-4711
+case $VERSION in
+4.* | 5.*) MAIN=org.neo4j.server.CommunityEntryPoint ;;
+*) MAIN=org.neo4j.server.Neo4jCommunity ;;
+esac
 
 kind_packages() {
     command -v javac >/dev/null 2>&1 || echo default-jdk-headless
@@ -12,7 +18,7 @@ kind_packages() {
 }
 
 dependency() {
-    echo "<dependency><groupId>$1</groupId><artifactId>$2</artifactId><version>$VERSION</version></dependency>"
+    echo "<dependency><groupId>$1</groupId><artifactId>$2</artifactId><version>${3:-$VERSION}</version></dependency>"
 }
 
 # Downloads artefacts with what they need into a folder.
@@ -58,7 +64,7 @@ kind_install() {
         rm -rf "$HOME_DIR"
         mkdir -p "$HOME_DIR/bin"
         download server "$(dependency org.neo4j.app neo4j-server)$(dependency org.neo4j neo4j)" || exit 1
-        download shell "$(dependency org.neo4j cypher-shell)" || exit 1
+        download shell "$(dependency org.neo4j cypher-shell "$SHELL_VERSION")" || exit 1
         sleeper || exit 1
         cat >"$HOME_DIR/bin/cypher-shell" <<SH
 #!/bin/sh
@@ -72,6 +78,27 @@ SH
 settings() {
     cat <<CONF
 dbms.security.auth_enabled=true
+dbms.security.auth_lock_time=1s
+CONF
+    case $VERSION in 4.*) settings_4 ;; *) settings_5 ;; esac
+}
+
+settings_4() {
+    cat <<CONF
+dbms.default_listen_address=127.0.0.1
+dbms.default_advertised_address=127.0.0.1
+dbms.connector.bolt.enabled=true
+dbms.connector.bolt.listen_address=127.0.0.1:$PORT
+dbms.connector.bolt.advertised_address=127.0.0.1:$PORT
+dbms.connector.http.enabled=true
+dbms.connector.http.listen_address=127.0.0.1:$((PORT + 1))
+dbms.connector.http.advertised_address=127.0.0.1:$((PORT + 1))
+dbms.memory.pagecache.size=32m
+CONF
+}
+
+settings_5() {
+    cat <<CONF
 server.default_listen_address=127.0.0.1
 server.default_advertised_address=127.0.0.1
 server.bolt.listen_address=127.0.0.1:$PORT
@@ -82,7 +109,6 @@ server.memory.pagecache.size=32m
 db.tx_log.preallocate=false
 db.tx_log.rotation.size=16m
 dbms.usage_report.enabled=false
-dbms.security.auth_lock_time=1s
 CONF
 }
 
@@ -106,7 +132,8 @@ kind_start() {
         -Dio.netty.tryReflectionSetAccessible=true -Dlog4j2.disable.jmx=true \
         --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED \
         --add-opens=java.base/sun.nio.ch=ALL-UNNAMED --add-opens=java.base/java.util.concurrent=ALL-UNNAMED \
-        -cp "$HOME_DIR/server/libs/*" org.neo4j.server.CommunityEntryPoint \
+        --add-opens=java.base/java.lang=ALL-UNNAMED \
+        -cp "$HOME_DIR/server/libs/*" "$MAIN" \
         "--home-dir=$DIR/data" "--config-dir=$DIR/data/conf" --console-mode
     wait_until 120 answers || return 1
     if [ -n "$fresh" ]; then

@@ -73,9 +73,7 @@ $body$;
 create or replace function @schema@.stepladder_entry(
   p_token text, p_xid bigint, p_direction text, p_version numeric, p_label text, p_checksum text, p_ordinal bigint,
   p_down_checksum text, p_down_extension text, p_down_script bytea
-) returns bigint language plpgsql as $body$
-declare
-  took bigint;
+) returns void language plpgsql as $body$
 begin
   if p_xid <> txid_current() then
     raise exception '@ended@';
@@ -83,16 +81,15 @@ begin
   insert into @schema@.stepladder_ledger (event, direction, version, label, checksum, ordinal, down_checksum,
       down_extension, down_script, duration_ms, run, who, tool, xid)
     select 'done', p_direction, p_version, p_label, p_checksum, p_ordinal, p_down_checksum,
-      p_down_extension, p_down_script, (extract(epoch from clock_timestamp() - now()) * 1000)::bigint,
+      p_down_extension, p_down_script,
+      set_config('stepladder.took', (extract(epoch from clock_timestamp() - now()) * 1000)::bigint::text, false)::bigint,
       l.run, l.user_name || '@' || l.host, l.tool, p_xid
     from @schema@.stepladder_lease l
     where l.id = 1 and l.token = p_token and l.expires > clock_timestamp()
-    for update
-    returning duration_ms into took;
+    for update;
   if not found then
     raise exception '@lost@';
   end if;
-  return took;
 end
 $body$;
 create or replace function @schema@.stepladder_part(p_token text, p_ordinal bigint, p_done integer)

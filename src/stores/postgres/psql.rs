@@ -14,7 +14,7 @@ use crate::process::{CommandLine, Finished, Running};
 use crate::stores::{Context, Step, StepEvent, StopReason};
 
 /// Steps fed ahead of the one at work, so that psql never waits for us.
-const AHEAD: usize = 8;
+const AHEAD: usize = 16;
 /// Steps are fed ahead only while they are this quick: whoever asks to stop should not have to wait for many.
 const QUICK: Duration = Duration::from_millis(100);
 /// Bytes kept of what a step prints, from its end.
@@ -215,30 +215,33 @@ impl Talk<'_> {
 
     /// Feeds the next steps, as many as may be ahead; closes the input behind the last one.
     fn feed(&mut self, make: &mut dyn FnMut(&Step, &str, Chain) -> Feed) {
-        loop {
-            let Some(stdin) = &self.stdin else { return };
-            let (fed, done) = (self.session.fed.len(), self.session.done);
-            let stopped = self.context.stop.asked().is_some();
-            let slow = self.began.is_some_and(|began| began.elapsed() > QUICK);
-            // A script in psql's input must not be followed by anything before it has ended.
-            let plain = self.steps[done..].iter().take(fed - done + 1).all(is_plain);
-            let window = if plain && self.quick && !slow { AHEAD } else { 1 };
-            if fed == self.steps.len() || (stopped && fed == done) {
-                self.stdin = None;
-                return;
-            }
-            if stopped || fed >= done + window {
-                return;
-            }
-            let mut feed = make(&self.steps[fed], self.mark.trim_end(), self.chain(fed));
-            let text = std::mem::take(&mut feed.text);
+        let Some(stdin) = self.stdin.clone() else { return };
+        let (mut text, done) = (String::new(), self.session.done);
+        let stopped = self.context.stop.asked().is_some();
+        // Many at a time: each time that psql's reader is woken costs as much as a small statement.
+        let low = self.session.fed.len() <= done + self.window() / 2;
+        while low && !stopped && self.session.fed.len() < (done + self.window()).min(self.steps.len()) {
+            let at = self.session.fed.len();
+            let mut feed = make(&self.steps[at], self.mark.trim_end(), self.chain(at));
+            text.push_str(&std::mem::take(&mut feed.text));
             let lines = feed.lines();
-            if stdin.send(text).is_err() {
-                return;
-            }
             self.session.fed.push((self.lines + 1, feed));
             self.lines += lines;
         }
+        let gone = !text.is_empty() && stdin.send(text).is_err();
+        let fed = self.session.fed.len();
+        if gone || fed == self.steps.len() || (stopped && fed == done) {
+            self.stdin = None;
+        }
+    }
+
+    /// How many steps may have been fed and not be done.
+    fn window(&self) -> usize {
+        let (fed, done) = (self.session.fed.len(), self.session.done);
+        let slow = self.began.is_some_and(|began| began.elapsed() > QUICK);
+        // A script in psql's input must not be followed by anything before it has ended.
+        let plain = self.steps[done..].iter().take(fed - done + 1).all(is_plain);
+        if plain && self.quick && !slow { AHEAD } else { 1 }
     }
 
     fn chain(&self, at: usize) -> Chain {
@@ -269,10 +272,11 @@ impl Talk<'_> {
             }
             "took" => self.took = value.and_then(|v| v.parse().ok()),
             "done" => {
+                self.took = value.and_then(|v| v.parse().ok()).or(self.took);
                 self.done(index);
                 // With the next one's beginning, where that was part of the same message.
-                let next = words.next().and_then(|index| index.parse::<usize>().ok());
-                if let (Some("begin"), Some(next)) = (value, next)
+                let next = (words.next(), words.next().and_then(|index| index.parse::<usize>().ok()));
+                if let (Some("begin"), Some(next)) = next
                     && self.steps.get(self.session.done).is_some_and(|step| step.index == next)
                 {
                     self.begun(next, words.next());

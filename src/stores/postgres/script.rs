@@ -23,6 +23,9 @@ pub struct Frame<'a> {
     pub mark: &'a str,
 }
 
+/// The setting in which an entry leaves how long its script took, in milliseconds, and the variable it is read into.
+const TOOK: &str = "stepladder_took";
+
 /// How a script gets to psql.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -113,8 +116,11 @@ pub struct Chain {
     pub after: Option<usize>,
 }
 
-fn begin_plain() -> String {
-    format!("begin isolation level read committed read write \\;\nselect txid_current() as {XID} \\gset")
+const BEGIN: &str = "begin isolation level read committed read write \\;";
+
+/// What an entry has left behind in the session, as a column.
+fn took() -> String {
+    format!("current_setting('stepladder.took') as {TOOK}")
 }
 
 impl Frame<'_> {
@@ -172,21 +178,23 @@ impl Frame<'_> {
     fn plain(&self, step: &Step, route: &Route<'_>, chain: Chain) -> Feed {
         let mut feed = Feed::default();
         if !chain.before {
-            feed.say(&begin_plain());
+            feed.say(&format!("{BEGIN}\nselect txid_current() as {XID} \\gset"));
             self.echo(&mut feed, &format!("begin {} :{XID}", step.index));
         }
         self.body(&mut feed, step, route);
         feed.say(RESET);
         let entry = format!("{}({}, :{XID}, {})", self.schema.the("entry"), self.token(), self.columns(step));
-        feed.say(&format!("{} \\;", self.told("took", step.index, &entry)));
+        // Without a column, so that nothing is printed.
+        feed.say(&format!("select from {entry} \\;"));
+        let took = took();
         match chain.after {
             Some(next) => {
-                feed.say(&format!("commit \\;\n{}", begin_plain()));
-                self.echo(&mut feed, &format!("done {} begin {next} :{XID}", step.index));
+                feed.say(&format!("commit \\;\n{BEGIN}\nselect txid_current() as {XID}, {took} \\gset"));
+                self.echo(&mut feed, &format!("done {} :{TOOK} begin {next} :{XID}", step.index));
             }
             None => {
-                feed.say("commit;");
-                self.echo(&mut feed, &format!("done {}", step.index));
+                feed.say(&format!("commit \\;\nselect {took} \\gset"));
+                self.echo(&mut feed, &format!("done {} :{TOOK}", step.index));
             }
         }
         feed
@@ -197,7 +205,7 @@ impl Frame<'_> {
     /// `done`, only in the transaction in which it was written.
     fn watched(&self, step: &Step, route: &Route<'_>) -> Feed {
         let mut feed = Feed::default();
-        feed.say("begin isolation level read committed read write \\;");
+        feed.say(BEGIN);
         feed.say(&format!("{};", self.told("begin", step.index, &self.begin(step, None, None))));
         self.body(&mut feed, step, route);
         feed.say(RESET);
@@ -215,7 +223,7 @@ impl Frame<'_> {
             _ => (None, None),
         };
         let mut feed = Feed::default();
-        feed.say("begin isolation level read committed read write \\;");
+        feed.say(BEGIN);
         feed.say(&format!("select {}({}) \\;", self.schema.the("held"), self.token()));
         feed.say(&format!("select {} \\;", self.begin(step, done, total)));
         feed.say("commit;");
@@ -408,9 +416,10 @@ close all \\;
 deallocate all \\;
 unlisten * \\;
 discard temp \\;
-select public.stepladder_entry('...', :stepladder_xid, 'up', 14::numeric, '014_it''s', 'sha256:up', 3, \
+select from public.stepladder_entry('...', :stepladder_xid, 'up', 14::numeric, '014_it''s', 'sha256:up', 3, \
                         'sha256:down', 'sql', '<14 bytes>') \\;
-commit;
+commit \\;
+select current_setting('stepladder.took') as stepladder_took \\gset
 ";
         assert_eq!(feed.text, expected);
     }
@@ -423,12 +432,12 @@ commit;
         let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql", true), chain);
         let fed = lines(&feed);
         assert_eq!(fed[0], "\\i 'm/1.sql'");
-        assert!(fed[9].starts_with("select :'stepladder_mark' || ' took 3 ' || public.stepladder_entry('token', "));
+        assert!(fed[9].starts_with("select from public.stepladder_entry('token', :stepladder_xid, "));
         let last = [
             "commit \\;",
             "begin isolation level read committed read write \\;",
-            "select txid_current() as stepladder_xid \\gset",
-            "\\echo :stepladder_mark done 3 begin 4 :stepladder_xid",
+            "select txid_current() as stepladder_xid, current_setting('stepladder.took') as stepladder_took \\gset",
+            "\\echo :stepladder_mark done 3 :stepladder_took begin 4 :stepladder_xid",
         ];
         assert_eq!(fed[10..], last);
         assert_eq!(feed.lines(), fed.len());

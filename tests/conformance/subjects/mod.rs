@@ -3,6 +3,8 @@
 mod chromadb;
 mod kafka;
 mod memory;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod neo4j;
 mod postgres;
 mod redis;
@@ -21,6 +23,8 @@ pub const SOURCES: &[Source] = &[
     redis::SOURCE,
     neo4j::SOURCE,
     chromadb::SOURCE,
+    #[cfg(feature = "mongodb")]
+    mongodb::SOURCE,
     shell::SOURCE,
     kafka::TOOLS,
     kafka::BUILTIN,

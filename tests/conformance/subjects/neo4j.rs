@@ -217,10 +217,12 @@ impl Subject for Neo4j {
     fn things(&self) -> Vec<String> {
         let ours = "NOT name STARTS WITH 'stepladder_ledger_'";
         let mut things = self.names(&format!("SHOW CONSTRAINTS YIELD name WHERE {ours} RETURN name"));
-        things.extend(self.names(&format!(
-            "SHOW INDEXES YIELD name, type, owningConstraint WHERE owningConstraint IS NULL AND type <> 'LOOKUP' AND {ours} \
-             AND NOT name IN ['notes', 'shelf'] RETURN name"
-        )));
+        // An index that a constraint made has its name.
+        let indexes = self.names(&format!(
+            "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' AND {ours} AND NOT name IN ['notes', 'shelf'] RETURN name"
+        ));
+        let alone: Vec<String> = indexes.into_iter().filter(|name| !things.contains(name)).collect();
+        things.extend(alone);
         let labels = self
             .names("MATCH (n) UNWIND CASE labels(n) WHEN [] THEN ['none'] ELSE labels(n) END AS l RETURN DISTINCT l");
         let other = |label: &String| !OURS.contains(&label.as_str()) && !["Note", "Shelf"].contains(&label.as_str());
