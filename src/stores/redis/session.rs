@@ -215,8 +215,9 @@ fn connect(endpoint: &Endpoint) -> Result<Wire, Failure> {
     };
     let root_cert = endpoint.files.ca.as_deref().map(read).transpose()?;
     let own = endpoint.files.own.as_ref();
-    let client_tls =
-        own.map(|(cert, key)| Ok(ClientTlsConfig { client_cert: read(cert)?, client_key: read(key)? })).transpose()?;
+    let client_tls = own
+        .map(|(cert, key)| Ok::<_, Failure>(ClientTlsConfig { client_cert: read(cert)?, client_key: read(key)? }))
+        .transpose()?;
     let client = match root_cert.is_some() || client_tls.is_some() {
         true => Client::build_with_tls(endpoint.info.clone(), TlsCertificates { client_tls, root_cert }),
         false => Client::open(endpoint.info.clone()),
