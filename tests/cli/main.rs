@@ -19,6 +19,8 @@ mod leases;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod output;
+#[cfg(feature = "redis")]
+mod redis;
 mod repair;
 mod seed;
 mod sqlite;

@@ -242,7 +242,7 @@ fn wait_for_scripts(
     context: &Context<'_>,
 ) -> Result<(Vec<Reply>, Option<Ended>), Failure> {
     let started = Instant::now();
-    let mut another = held.session.another();
+    let mut another = held.session.for_ending();
     let mut cut: Option<Ended> = None;
     let waited = held.session.wait(packed, count, || {
         if cut.is_none() {

@@ -65,6 +65,14 @@ impl Session {
         Self::new(Arc::clone(&self.endpoint))
     }
 
+    /// One for ending a script: a server that is busy with it lets nobody choose a database.
+    pub fn for_ending(&self) -> Self {
+        let mut endpoint = (*self.endpoint).clone();
+        let settings = endpoint.info.redis_settings().clone().set_db(0);
+        endpoint.info = endpoint.info.set_redis_settings(settings);
+        Self::new(Arc::new(endpoint))
+    }
+
     /// One command.
     ///
     /// # Errors

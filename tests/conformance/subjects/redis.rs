@@ -25,8 +25,8 @@ struct Redis {
     _lock: File,
 }
 
-/// Half of the server's databases are for trials, the other half for what is foreign to each.
-const TRIALS: u16 = 99;
+/// The server's first databases are for trials, those from a hundred on for what is foreign to each.
+const TRIALS: u16 = 90;
 const FOREIGN: u16 = 100;
 /// How long a trial may wait for a database.
 const PATIENCE: Duration = Duration::from_secs(600);

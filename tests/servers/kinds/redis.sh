@@ -48,9 +48,10 @@ dir $DIR/data
 save ""
 appendonly yes
 appendfsync no
+lua-time-limit 300
 user default on >$REDIS_SECRET ~* &* +@all
 user tester on >$REDIS_SECRET ~* &* +@all
-user reader on >$REDIS_SECRET ~* &* -@all +@read +@connection +info +command
+user reader on >$REDIS_SECRET ~* &* -@all +@read +@connection +info +command +time
 SETTINGS
 }
 

@@ -8,8 +8,8 @@ for i = 1, #ARGV do A[i] = ARGV[i] end
 if call('HGET', LEASE, 'token') ~= A[1] then return {'lost'} end
 if A[2] ~= '' and call('HGET', LEASE, 'mark') ~= A[2] then return {'behind'} end
 local length, before, total, version, how = tonumber(A[4]), tonumber(A[5]), A[6], A[7], A[8]
--- The first write is ours: a server without memory refuses it before anything of the script has run.
-call('HSET', LEASE, 'renewed', whole(now()), 'expires', whole(now() + length))
+-- Nothing is written before the script's own work, so that one that only reads can be killed. A server without memory refuses
+-- the first write of all, whosever it is, and no later one: so never ours after theirs.
 local first, last = 12, 11 + tonumber(A[11])
 local p = last + 1
 local function keep_down()
