@@ -273,7 +273,6 @@ def mongodb(work):
     pair("MongoDB, nothing pending of 100", {
         "stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, env)),
         "mongosh --eval 1": (nothing, lambda: timed(shell + ["--eval", "1"], work))}, min(ROUNDS, 5))
-    clean()
 
 
 def redis(work):
