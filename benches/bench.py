@@ -21,6 +21,8 @@ POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
 CHROMA = os.environ.get("STEPLADDER_TEST_CHROMADB_OPEN_URL")
 KAFKA = os.environ.get("STEPLADDER_TEST_KAFKA_OPEN_URL")
 KAFKA_BIN = os.environ.get("STEPLADDER_TEST_KAFKA_BIN")
+MONGODB = os.environ.get("STEPLADDER_TEST_MONGODB_OPEN_URL")
+REDIS = os.environ.get("STEPLADDER_TEST_REDIS_URL")
 NEO4J = os.environ.get("STEPLADDER_TEST_NEO4J_URL")
 
 
@@ -244,6 +246,69 @@ def chromadb(work):
         "python -c 'import chromadb'": (nothing, lambda: timed([python, "-c", "import chromadb"], work))})
 
 
+def mongodb(work):
+    """100 migrations through stepladder and the same files through one mongosh; and a look."""
+    if not MONGODB:
+        return print("\nmongodb: left out, STEPLADDER_TEST_MONGODB_OPEN_URL is not set")
+    url = f"{MONGODB}bench"
+    shell = ["mongosh", "--quiet", "--norc", url]
+    folder = f"{work}/migrations/mongodb"
+    os.makedirs(folder)
+    for n in range(1, 101):
+        with open(f"{folder}/{n:03}_b{n}.up.js", "w") as f:
+            f.write(f"db.bench.insertOne({{ n: {n} }});\n")
+        with open(f"{folder}/{n:03}_b{n}.down.js", "w") as f:
+            f.write(f"db.bench.deleteOne({{ n: {n} }});\n")
+    files = [f"{folder}/{n:03}_b{n}.up.js" for n in range(1, 101)]
+    env = {"MONGODB_URL": url}
+
+    def clean():
+        timed(shell + ["--eval", "db.dropDatabase()"], work)
+
+    pair("MongoDB, 100 migrations", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, env)),
+        "one mongosh, same files": (clean, lambda: timed(shell + files, work))}, min(ROUNDS, 5))
+    clean()
+    timed([STEPLADDER, "up"], work, env)
+    pair("MongoDB, nothing pending of 100", {
+        "stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, env)),
+        "mongosh --eval 1": (nothing, lambda: timed(shell + ["--eval", "1"], work))}, min(ROUNDS, 5))
+
+
+def redis(work):
+    """1,000 migrations through stepladder, and the same as MULTI ... EXEC blocks with an entry each through one pipelined client."""
+    if not REDIS:
+        return print("\nredis: left out, STEPLADDER_TEST_REDIS_URL is not set")
+    at = urllib.parse.urlsplit(REDIS)
+    client = ["redis-cli", "-h", at.hostname, "-p", str(at.port), "--user", at.username, "-n", "99"]
+    login = {"REDISCLI_AUTH": at.password}
+    folder = f"{work}/migrations/redis"
+    os.makedirs(folder)
+    blocks = []
+    for n in range(1, 1001):
+        command = f"HSET bench:{n} name n{n} size {n}"
+        with open(f"{folder}/{n:04}_b{n}.up.redis", "w") as f:
+            f.write(command + "\n")
+        with open(f"{folder}/{n:04}_b{n}.down.redis", "w") as f:
+            f.write(f"DEL bench:{n}\n")
+        entry = f"XADD bench-ledger * event done direction up version {n} label {n:04}_b{n} run r checksum {n:064} at {n}"
+        blocks.append(f"MULTI\r\n{command}\r\n{entry}\r\nEXEC\r\n")
+    with open(f"{work}/plain.txt", "w") as f:
+        f.write("".join(blocks))
+    env = {"REDIS_URL": f"{REDIS}/99"}
+
+    def clean():
+        timed(client + ["flushdb"], work, login)
+
+    pair("Redis, 1,000 pending migrations", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, env)),
+        "redis-cli --pipe, MULTI/EXEC with an entry": (clean, lambda: timed(client + ["--pipe"], work, login, f"{work}/plain.txt"))})
+    clean()
+    timed([STEPLADDER, "up"], work, env)
+    pair("Redis, nothing pending of 1,000", {"stepladder up": (nothing, lambda: timed([STEPLADDER, "up"], work, env))})
+    clean()
+
+
 def neo4j(work):
     """50 migrations through stepladder and the same statements through one cypher-shell; and a look."""
     if not NEO4J:
@@ -298,7 +363,6 @@ def idle(work):
 EVERY = {
     "sqlite": (None, None, "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
     "postgres": ("POSTGRES", "POSTGRES_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
-    "mysql": ("MYSQL", "MYSQL_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
     "redis": ("REDIS", "REDIS_URL", "redis", "SET bench:one 1\n", "DEL bench:one\n"),
     "mongodb": ("MONGODB", "MONGODB_URL", "js", "db.createCollection('bench_one');\n", "db.bench_one.drop();\n"),
     "neo4j": ("NEO4J", "NEO4J_URL", "cypher", "CREATE (:BenchOne);\n", "MATCH (n:BenchOne) DELETE n;\n"),
@@ -338,8 +402,8 @@ def status(work):
         timed([STEPLADDER, "down", "--all", "--yes"], work, env)
 
 
-BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "neo4j": neo4j,
-           "chromadb": chromadb, "kafka": kafka, "idle": idle, "status": status}
+BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "redis": redis, "neo4j": neo4j,
+           "chromadb": chromadb, "kafka": kafka, "mongodb": mongodb, "idle": idle, "status": status}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):

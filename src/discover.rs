@@ -263,6 +263,9 @@ pub fn script(
         let message = format!("a {} is opened here and never closed", unclosed.what);
         findings.push(Finding::error("unclosed", shown, message).at(unclosed.line));
     }
+    if let Err(wrong) = if extension == "redis" { crate::domain::redis::commands(text).map(drop) } else { Ok(()) } {
+        findings.push(Finding::error("unreadable-line", shown, wrong.message).at(wrong.line).hint(wrong.hint));
+    }
     if let Err(wrong) = if extension == "kafka" { lines::parts(text).map(drop) } else { Ok(()) } {
         findings.push(Finding::error("unreadable-line", shown, wrong.message).at(wrong.line).hint(wrong.hint));
     }

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod plan_down;
 pub mod plan_repair;
 pub mod plan_up;
+pub mod redis;
 pub mod sql;
 pub mod standing;
 pub mod version;

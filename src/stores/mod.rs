@@ -25,15 +25,19 @@ pub mod http;
 pub mod kafka;
 mod locked;
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mongodb", feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "shell")]
 pub mod shell;
 #[cfg(feature = "sqlite")]
@@ -64,8 +68,12 @@ pub static KINDS: &[&Kind] = &[
     &chromadb::KIND,
     #[cfg(feature = "kafka")]
     &kafka::KIND,
+    #[cfg(feature = "mongodb")]
+    &mongodb::KIND,
     #[cfg(feature = "shell")]
     &shell::KIND,
+    #[cfg(feature = "redis")]
+    &redis::KIND,
     #[cfg(feature = "neo4j")]
     &neo4j::KIND,
     &memory::KIND,

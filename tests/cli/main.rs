@@ -16,7 +16,11 @@ mod json;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod leases;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod output;
+#[cfg(feature = "redis")]
+mod redis;
 mod repair;
 mod seed;
 mod sqlite;

@@ -50,6 +50,11 @@ pub trait Subject: Send + Sync {
     /// A comment of one line.
     fn comment(&self, text: &str) -> String;
 
+    /// Whether the parts of these scripts are journalled. A kind may do so for one of its languages and not for another.
+    fn journals(&self) -> bool {
+        self.card().journals
+    }
+
     /// A deadline within which [`Subject::create`] gets done, however many programs that starts on a busy machine.
     fn deadline(&self) -> Duration {
         Duration::from_secs(2)

@@ -82,9 +82,9 @@ fn complete(project: &Project, before: usize) {
     if let Some(label) = &half {
         project.run("up").expect(5).says(label);
         let number = label.split('_').next().unwrap();
-        let way = if project.subject.card().journals { "--resume" } else { "--mark reverted" };
+        let way = if project.subject.journals() { "--resume" } else { "--mark reverted" };
         project.run(&format!("repair main/{number} {way} --wait-lock 30s --yes")).expect(0);
-        if !project.subject.card().journals {
+        if !project.subject.journals() {
             // Nobody counted its parts: the whole of it runs again.
             project.run("up --wait-lock 30s").expect(0);
         }
@@ -92,7 +92,7 @@ fn complete(project: &Project, before: usize) {
         let word = LABELS.iter().find(|(l, _)| l == label).unwrap().1;
         let second = if label == "005_parts" { words(project, before, "d2") } else { 1 };
         let times = (words(project, before, word), second);
-        let fine = match project.subject.card().journals {
+        let fine = match project.subject.journals() {
             true => [(1, 1), (2, 1), (1, 2)].contains(&times),
             false => [(1, 1), (2, 1), (2, 2)].contains(&times),
         };

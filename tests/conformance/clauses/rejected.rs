@@ -57,7 +57,7 @@ pub fn nothing_after(fresh: &Fresh) {
         let refused = project.run(command).expect(5).says("002_half").says("--mark reverted");
         // Where nobody counted the parts there is no going on at one.
         let offers = refused.all().contains("--resume");
-        assert_eq!(offers, project.subject.card().journals, "{refused}");
+        assert_eq!(offers, project.subject.journals(), "{refused}");
     }
     assert_eq!(project.subject.things(), ["before"]);
     project.run("repair main/2 --mark applied").expect(0);
@@ -116,7 +116,7 @@ pub fn resumes(fresh: &Fresh) {
     project.run("up").expect(1);
     assert_eq!(subject.notes(), ["a", "b"]);
     assert_eq!(project.standing("002_parts"), "half-applied");
-    if subject.card().journals {
+    if subject.journals() {
         let half = half_of(&project, "002_parts");
         assert_eq!((half["parts_done"].as_u64(), half["parts_total"].as_u64()), (Some(2), Some(4)), "{half}");
         // Still wrong: it stops at the same place and nothing runs twice.

@@ -3,8 +3,11 @@
 mod chromadb;
 mod kafka;
 mod memory;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod neo4j;
 mod postgres;
+mod redis;
 mod shell;
 mod sqlite;
 
@@ -17,8 +20,11 @@ pub const SOURCES: &[Source] = &[
     postgres::POSTGRES,
     postgres::PGBOUNCER,
     postgres::TIMESCALEDB,
+    redis::SOURCE,
     neo4j::SOURCE,
     chromadb::SOURCE,
+    #[cfg(feature = "mongodb")]
+    mongodb::SOURCE,
     shell::SOURCE,
     kafka::TOOLS,
     kafka::BUILTIN,

@@ -1,0 +1,1 @@
+db.reviews.deleteMany({ _id: { $in: [1, 2, 3] } });

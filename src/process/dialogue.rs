@@ -1,0 +1,187 @@
+//! A client that stays at work: it is told what to do in lines, and answers in lines that carry a mark. Between them
+//! stands whatever scripts print.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::program::Ended;
+use super::{CommandLine, Finished, Running};
+use crate::stores::Stop;
+
+/// How long a client may take for its own end.
+const FAREWELL: Duration = Duration::from_secs(3);
+/// Bytes kept of what a script prints, from its end.
+const KEEP: usize = 2 << 20;
+
+/// What came back.
+pub enum Heard {
+    /// A word and what belongs to it.
+    Answer(String, Value),
+    /// The client was ended, or ended by itself.
+    Gone(Option<Ended>),
+}
+
+/// A client that waits for orders.
+pub struct Dialogue {
+    running: Option<Running>,
+    orders: Option<Sender<String>>,
+    output: Receiver<Vec<String>>,
+    /// Lines that came and were not looked at yet.
+    heard: VecDeque<String>,
+    mark: String,
+    /// What was printed since somebody took it.
+    pub printed: String,
+}
+
+impl Dialogue {
+    /// Starts a client whose answers begin with this mark.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(line: &CommandLine, mark: &str) -> std::io::Result<Self> {
+        let mut running = Running::start(line)?;
+        let (output, orders) = (listen(&mut running), speak(&mut running));
+        Ok(Self {
+            running: Some(running),
+            orders: Some(orders),
+            output,
+            heard: VecDeque::new(),
+            mark: format!("{mark} "),
+            printed: String::new(),
+        })
+    }
+
+    /// Sends an order.
+    pub fn order(&self, order: &Value) {
+        if let Some(orders) = &self.orders {
+            // A client that has gone says so through its end.
+            let _ = orders.send(format!("{order}\n"));
+        }
+    }
+
+    /// Waits for the next answer; ends the client at its deadline or when asked to stop at once.
+    pub fn hear(&mut self, timeout: Option<Duration>, stop: &Stop) -> Heard {
+        let began = Instant::now();
+        let mut ended = None;
+        let mut silent_since: Option<Instant> = None;
+        loop {
+            // Several answers may have come at once; what comes after a cancel is none any more.
+            while let Some(line) = self.heard.pop_front() {
+                if let Some((word, what)) = self.read(&line).filter(|_| ended.is_none()) {
+                    return Heard::Answer(word, what);
+                }
+            }
+            match self.output.recv_timeout(Duration::from_millis(10)) {
+                Ok(lines) => {
+                    silent_since = None;
+                    self.heard.extend(lines);
+                }
+                Err(RecvTimeoutError::Disconnected) => return Heard::Gone(ended),
+                // A child of a script may hold its output open after the client has gone.
+                Err(RecvTimeoutError::Timeout) if self.running.as_ref().is_none_or(Running::has_ended) => {
+                    let since = *silent_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > Duration::from_millis(300) {
+                        return Heard::Gone(ended);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if ended.is_none() {
+                ended = match (stop.at_once(), timeout) {
+                    (Some(reason), _) => Some(Ended::Stopped(reason)),
+                    (None, Some(limit)) if began.elapsed() >= limit => Some(Ended::Deadline(limit)),
+                    _ => None,
+                };
+                if let Some(running) = self.running.as_ref().filter(|_| ended.is_some()) {
+                    self.orders = None;
+                    running.ender().cancel();
+                }
+            }
+        }
+    }
+
+    /// Ends the client, and says how it ended. What a script left for its end may take a moment, and no longer.
+    ///
+    /// # Errors
+    /// Waiting failed.
+    pub fn finish(&mut self) -> std::io::Result<Finished> {
+        self.orders = None;
+        let Some(running) = self.running.take() else { return Ok(Finished { code: None, stderr: String::new() }) };
+        let until = Instant::now() + FAREWELL;
+        while !running.has_ended() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(2));
+        }
+        if !running.has_ended() {
+            running.ender().end();
+        }
+        running.finish()
+    }
+
+    /// An answer, if the line holds one; what is none was printed by a script.
+    fn read(&mut self, line: &str) -> Option<(String, Value)> {
+        let Some(at) = line.find(&self.mark) else {
+            self.keep(line);
+            return None;
+        };
+        if at > 0 {
+            self.keep(&line[..at]);
+        }
+        let (word, what) = line[at + self.mark.len()..].split_once(' ')?;
+        Some((word.to_owned(), serde_json::from_str(what).ok()?))
+    }
+
+    /// Keeps what a script prints; of an endless flood the end.
+    fn keep(&mut self, line: &str) {
+        self.printed.push_str(line);
+        self.printed.push('\n');
+        if self.printed.len() > 2 * KEEP {
+            let cut = (self.printed.len() - KEEP..self.printed.len()).find(|at| self.printed.is_char_boundary(*at));
+            self.printed.drain(..cut.unwrap_or(0));
+        }
+    }
+}
+
+/// Writes on a thread of its own: a script may be longer than the pipe is wide.
+fn speak(running: &mut Running) -> Sender<String> {
+    let (sender, receiver) = channel::<String>();
+    let stdin = running.stdin.take();
+    thread::spawn(move || {
+        let Some(mut stdin) = stdin else { return };
+        for text in receiver {
+            if stdin.write_all(text.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
+/// Reads on a thread of its own, in whole lines as far as they are not endless.
+fn listen(running: &mut Running) -> Receiver<Vec<String>> {
+    let (sender, receiver) = sync_channel(64);
+    let stdout = running.stdout.take();
+    thread::spawn(move || {
+        let Some(mut stdout) = stdout else { return };
+        let (mut buffer, mut rest) = (vec![0u8; 1 << 16], Vec::new());
+        while let Ok(n @ 1..) = stdout.read(&mut buffer) {
+            rest.extend_from_slice(&buffer[..n]);
+            let end = match rest.iter().rposition(|b| *b == b'\n') {
+                Some(at) => at + 1,
+                None if rest.len() > 8 << 20 => rest.len(),
+                None => continue,
+            };
+            let lines = String::from_utf8_lossy(&rest[..end]).lines().map(str::to_owned).collect();
+            rest.drain(..end);
+            if sender.send(lines).is_err() {
+                return;
+            }
+        }
+        let _ = sender.send(vec![String::from_utf8_lossy(&rest).into_owned()]);
+    });
+    receiver
+}

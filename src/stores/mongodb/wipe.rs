@@ -1,0 +1,52 @@
+//! What `fresh` drops: the collections and views of the database, but for the server's and the ledger's.
+
+use bson::{Document, doc};
+
+use super::ledger;
+use super::session::{NO_COLLECTION, Session};
+use super::wire::{Trouble, number};
+use crate::domain::Failure;
+use crate::domain::plan::count;
+
+/// The user's collections and views: name and sort.
+///
+/// # Errors
+/// The server does not answer, or refuses.
+pub fn things(session: &mut Session) -> Result<Vec<(String, String)>, Failure> {
+    let found = session.all(&doc! { "listCollections": 1, "nameOnly": true })?;
+    let text = |document: &Document, key: &str| document.get_str(key).unwrap_or_default().to_owned();
+    let mut things: Vec<_> = found.iter().map(|found| (text(found, "name"), text(found, "type"))).collect();
+    things.retain(|(name, _)| !name.starts_with("system.") && !ledger::is_ours(name));
+    things.sort();
+    Ok(things)
+}
+
+/// A line for each of them.
+///
+/// # Errors
+/// As [`things`].
+pub fn inventory(session: &mut Session) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    for (name, sort) in things(session)? {
+        if sort == "view" {
+            lines.push(format!("view {name}"));
+            continue;
+        }
+        let answer = session.run(&doc! { "count": &name })?;
+        let documents = number(answer.get("n")).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        lines.push(format!("collection {name} ({})", count(documents, "document")));
+    }
+    Ok(lines)
+}
+
+/// Drops one of them; one that is gone already is no trouble.
+///
+/// # Errors
+/// The server refuses.
+pub fn drop(session: &mut Session, name: &str) -> Result<(), Failure> {
+    match session.attempt(&doc! { "drop": name }) {
+        Err(Trouble::Said(refusal)) if refusal.code == NO_COLLECTION => Ok(()),
+        Err(trouble) => Err(trouble.failure(session.endpoint())),
+        Ok(_) => Ok(()),
+    }
+}

@@ -1,0 +1,104 @@
+//! A database whose lease this run holds.
+
+use super::lease::{self, Pulse, millis};
+use super::ledger::{self, eval, lua, was_ours};
+use super::session::{Session, text};
+use super::{run, wipe};
+use crate::config::scrub;
+use crate::domain::{Failure, Version};
+use crate::stores::{
+    Context, Heart, Holder, Ledger, Locked, NewEntry, Outcome, Owner, Settings, Step, StepFailure, StoredScript,
+};
+
+const RENEW: &str = lua!("renew");
+
+/// The lease of one database, held.
+pub struct Held {
+    /// Speaks to the server.
+    pub session: Session,
+    /// How the store is configured.
+    pub settings: Settings,
+    /// This run.
+    pub owner: Owner,
+    /// Whose stale lease it was.
+    pub took_over: Option<Holder>,
+}
+
+impl Held {
+    /// Renews the lease, and says whether it is still ours.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn renew(&mut self) -> Result<bool, Failure> {
+        let arguments = [self.owner.token.clone(), millis(self.settings.lease)];
+        let words = eval(&self.session.endpoint, "EVAL", RENEW, arguments);
+        self.session.ask(&words).map(|v| was_ours(&v))
+    }
+
+    /// The hash by which the server knows a Lua script from now on.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn sha(&mut self, script: &str) -> Result<String, Failure> {
+        let said = self.session.ask(&["SCRIPT", "LOAD", script])?;
+        text(&said).ok_or_else(|| Failure::failed("the server did not take a Lua script"))
+    }
+
+    fn must(&self, written: bool) -> Result<(), Failure> {
+        match written {
+            true => Ok(()),
+            false => Err(Failure::failed("the lease was lost, so the ledger was not written")
+                .hint("`stepladder lock` shows who holds it; `stepladder status` shows where things stand")),
+        }
+    }
+
+    fn scrubbed(&self, mut failure: StepFailure) -> StepFailure {
+        failure.message = scrub(&failure.message, &self.session.endpoint.secrets());
+        failure
+    }
+}
+
+impl Locked for Held {
+    fn took_over(&self) -> Option<&Holder> {
+        self.took_over.as_ref()
+    }
+
+    fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
+        Ok(Box::new(Pulse::new(self.session.another(), &self.owner.token, self.settings.lease)))
+    }
+
+    fn look(&mut self) -> Result<Ledger, Failure> {
+        ledger::look(&mut self.session)
+    }
+
+    fn stored_down(&mut self, version: Version) -> Result<Option<StoredScript>, Failure> {
+        ledger::stored_down(&mut self.session, version)
+    }
+
+    fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        run::run(self, steps, context).map_err(|failure| self.scrubbed(failure))
+    }
+
+    fn record(&mut self, entry: &NewEntry) -> Result<(), Failure> {
+        let written = ledger::record(&mut self.session, entry, &self.owner)?;
+        self.must(written)
+    }
+
+    fn journal(&mut self, version: Version, done: u32, total: u32) -> Result<(), Failure> {
+        let written = ledger::journal(&mut self.session, version, done, total, &self.owner)?;
+        self.must(written)
+    }
+
+    fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
+        run::seed(self, step, context).map_err(|failure| self.scrubbed(failure))
+    }
+
+    fn wipe(&mut self) -> Result<(), Failure> {
+        let emptied = wipe::wipe(self)?;
+        self.must(emptied)
+    }
+
+    fn release(mut self: Box<Self>) -> Result<(), Failure> {
+        lease::release(&mut self.session, &self.owner.token)
+    }
+}

@@ -1,0 +1,129 @@
+//! What `doctor` and `wait` learn of a server.
+
+use std::collections::BTreeMap;
+
+use super::session::{Session, cluster, pack, pairs, text};
+use crate::domain::Failure;
+use crate::stores::Probe;
+
+/// `name:value` lines of `INFO`.
+fn info(text: &str) -> BTreeMap<&str, &str> {
+    text.lines().filter_map(|line| line.split_once(':')).collect()
+}
+
+/// Asks the server what it is, and looks for what will make trouble.
+///
+/// # Errors
+/// It cannot be reached, is still loading, or is a cluster's node.
+pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
+    let mut packed = Vec::new();
+    pack(&["PING"], &mut packed);
+    pack(&["INFO"], &mut packed);
+    pack(&["CONFIG", "GET", "save"], &mut packed);
+    for word in NEEDED {
+        pack(
+            &[
+                "ACL",
+                "DRYRUN",
+                session.endpoint.info.redis_settings().username().unwrap_or("default"),
+                word.0,
+                word.1,
+                word.2,
+            ],
+            &mut packed,
+        );
+    }
+    let mut replies = session.send(packed, 3 + NEEDED.len())?.into_iter();
+    let mut next = || replies.next().unwrap_or_else(|| Err("no answer".to_owned()));
+    next().map_err(|words| session.refused(&words))?;
+    let said = next().ok().as_ref().and_then(text).unwrap_or_default();
+    let save = next().ok().map(|v| pairs(&v)).unwrap_or_default();
+    let known = info(&said);
+    if known.get("cluster_enabled") == Some(&"1") || known.get("redis_mode") == Some(&"cluster") {
+        return Err(cluster(&session.endpoint.to_string()));
+    }
+    let mut warnings = warnings(&known, save.get("save").map(String::as_str));
+    let missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(|_| next().ok().as_ref().and_then(text).is_some_and(|said| said != "OK"))
+        .map(|(command, ..)| *command)
+        .collect();
+    if !missing.is_empty() {
+        let user = session.endpoint.info.redis_settings().username().unwrap_or("default").to_owned();
+        let what = format!("the user {user} may not use {} on the ledger's keys", missing.join(", "));
+        warnings.push((what, "scripts and the ledger write: `ACL SETUSER` grants commands and keys".to_owned()));
+    }
+    Ok(Probe { server: server(&known), warnings })
+}
+
+/// Commands of the ledger, each with as many arguments as it takes.
+const NEEDED: [(&str, &str, &str); 3] =
+    [("EVAL", "return 1", "0"), ("HINCRBY", "{stepladder}:meta", "1"), ("HGET", "{stepladder}:meta", "format")];
+
+fn server(known: &BTreeMap<&str, &str>) -> String {
+    match (known.get("valkey_version"), known.get("redis_version")) {
+        (Some(version), _) => format!("Valkey {version}"),
+        (None, Some(version)) => format!("Redis {version}"),
+        (None, None) => "Redis".to_owned(),
+    }
+}
+
+/// What makes a ledger go away, or keeps it from being written.
+pub fn warnings(known: &BTreeMap<&str, &str>, save: Option<&str>) -> Vec<(String, String)> {
+    let mut warnings = Vec::new();
+    let mut warn = |what: String, advice: &str| warnings.push((what, advice.to_owned()));
+    if known.get("role") == Some(&"slave") {
+        warn("this is a replica, which takes no writes".to_owned(), "give the address of its master");
+    }
+    if known.get("loading") == Some(&"1") {
+        warn("the server is still loading its data".to_owned(), "`stepladder wait` waits for it");
+    }
+    let policy = known.get("maxmemory_policy").copied().unwrap_or_default();
+    let limited = known.get("maxmemory").is_some_and(|m| *m != "0");
+    if policy.starts_with("allkeys-") {
+        let when = if limited { "when its memory is full" } else { "as soon as `maxmemory` is set" };
+        warn(
+            format!("the server removes any key {when} (maxmemory-policy {policy}): the ledger too"),
+            "`maxmemory-policy volatile-lru` or `noeviction` leaves keys without an expiry alone",
+        );
+    }
+    if known.get("aof_enabled") == Some(&"0") && save == Some("") {
+        warn(
+            "the server writes nothing to disk: a restart forgets data and ledger together".to_owned(),
+            "`appendonly yes`, or `save`, unless it is a cache that the migrations fill again",
+        );
+    }
+    warnings
+}
+
+/// Whether the server is a cluster's node: asked once, before anything is written.
+///
+/// # Errors
+/// No answer; a cluster.
+pub fn no_cluster(session: &mut Session) -> Result<(), Failure> {
+    let mut packed = Vec::new();
+    pack(&["INFO", "cluster"], &mut packed);
+    let said = session.send(packed, 1)?.pop().and_then(Result::ok).as_ref().and_then(text).unwrap_or_default();
+    match info(&said).get("cluster_enabled") {
+        Some(&"1") => Err(cluster(&session.endpoint.to_string())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_trouble_is_told() {
+        let text = "# x\r\nrole:slave\r\nmaxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\naof_enabled:0\r\nredis_version:7.0.15\r\n";
+        let found = warnings(&info(text), Some(""));
+        let told: Vec<&str> = found.iter().map(|(what, _)| what.split(' ').next().unwrap()).collect();
+        assert_eq!(told, ["this", "the", "the"]);
+        assert!(found[1].0.contains("allkeys-lru"));
+        assert_eq!(server(&info(text)), "Redis 7.0.15");
+        assert!(
+            warnings(&info("role:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:0"), Some("3600 1")).is_empty()
+        );
+    }
+}

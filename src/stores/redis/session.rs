@@ -1,0 +1,306 @@
+//! A connection that can be given up: a thread of its own waits for the answers, so that whoever asked can be told to stop.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::{Client, ClientTlsConfig, Connection, ErrorKind, RedisError, TlsCertificates, Value};
+
+use super::endpoint::{Endpoint, read};
+use crate::config::scrub;
+use crate::domain::Failure;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a server may take over what is no script: others' scripts hold it up for as long as they run.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the server answered to one command: a value or its words of refusal.
+pub type Reply = Result<Value, String>;
+
+type Answer = Result<Vec<Reply>, RedisError>;
+
+/// A connection, made when it is first needed.
+pub struct Session {
+    /// Where to.
+    pub endpoint: Arc<Endpoint>,
+    wire: Option<Wire>,
+}
+
+struct Wire {
+    ask: Sender<(Vec<u8>, usize)>,
+    answers: Receiver<Answer>,
+    /// The server's number of this connection, once it was asked for.
+    id: Option<i64>,
+}
+
+/// A command as the protocol has it.
+pub fn pack<W: AsRef<[u8]>>(words: &[W], into: &mut Vec<u8>) {
+    into.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+    for word in words {
+        let word = word.as_ref();
+        into.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        into.extend_from_slice(word);
+        into.extend_from_slice(b"\r\n");
+    }
+}
+
+/// What stopped a wait.
+pub enum Waited<S> {
+    /// The answers came.
+    Answered(Vec<Reply>),
+    /// They were no longer wanted; the connection is given up.
+    Stopped(S),
+}
+
+impl Session {
+    /// To this place, when first needed.
+    pub fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint, wire: None }
+    }
+
+    /// Another connection to the same place.
+    pub fn another(&self) -> Self {
+        Self::new(Arc::clone(&self.endpoint))
+    }
+
+    /// One for ending a script: a server that is busy with it lets nobody choose a database.
+    pub fn for_ending(&self) -> Self {
+        let mut endpoint = (*self.endpoint).clone();
+        let settings = endpoint.info.redis_settings().clone().set_db(0);
+        endpoint.info = endpoint.info.set_redis_settings(settings);
+        Self::new(Arc::new(endpoint))
+    }
+
+    /// One command.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Value, Failure> {
+        let mut packed = Vec::new();
+        pack(words, &mut packed);
+        let reply = self.send(packed, 1)?.pop().unwrap_or(Ok(Value::Nil));
+        reply.map_err(|words| self.refused(&words))
+    }
+
+    /// Commands that were packed one after the other, in one write; the answers in order.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn send(&mut self, packed: Vec<u8>, count: usize) -> Result<Vec<Reply>, Failure> {
+        let until = Instant::now() + PATIENCE;
+        match self.wait(packed, count, || (Instant::now() > until).then_some(()))? {
+            Waited::Answered(replies) => Ok(replies),
+            Waited::Stopped(()) => {
+                let place = self.endpoint.to_string();
+                Err(Failure::unreachable(format!("{place} has not answered for {} s", PATIENCE.as_secs()))
+                    .hint("a script may hold the server up: `redis-cli SCRIPT KILL` ends one that has written nothing"))
+            }
+        }
+    }
+
+    /// The same, for as long as `stop` has nothing to say.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn wait<S>(
+        &mut self,
+        packed: Vec<u8>,
+        count: usize,
+        mut stop: impl FnMut() -> Option<S>,
+    ) -> Result<Waited<S>, Failure> {
+        let wire = self.wire()?;
+        if wire.ask.send((packed, count)).is_err() {
+            return Err(self.lost("the connection is gone"));
+        }
+        loop {
+            match wire.answers.recv_timeout(Duration::from_millis(20)) {
+                Ok(Ok(replies)) => return Ok(Waited::Answered(replies)),
+                Ok(Err(error)) => {
+                    let words = error.to_string();
+                    return Err(self.lost(&words));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(self.lost("the connection is gone")),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(why) = stop() {
+                        self.wire = None;
+                        return Ok(Waited::Stopped(why));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The server's number of this connection, by which another one can end what it waits for.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn id(&mut self) -> Result<i64, Failure> {
+        if let Some(id) = self.wire()?.id {
+            return Ok(id);
+        }
+        let id = match self.ask(&["CLIENT", "ID"])? {
+            Value::Int(id) => id,
+            _ => 0,
+        };
+        if let Some(wire) = &mut self.wire {
+            wire.id = Some(id);
+        }
+        Ok(id)
+    }
+
+    fn wire(&mut self) -> Result<&mut Wire, Failure> {
+        let wire = match self.wire.take() {
+            Some(wire) => wire,
+            None => connect(&self.endpoint)?,
+        };
+        Ok(self.wire.insert(wire))
+    }
+
+    fn lost(&mut self, words: &str) -> Failure {
+        self.wire = None;
+        let words = scrub(words, &self.endpoint.secrets());
+        Failure::unreachable(format!("the connection to {} broke: {words}", self.endpoint))
+    }
+
+    /// A refusal in words for a person.
+    pub fn refused(&self, words: &str) -> Failure {
+        let words = scrub(words, &self.endpoint.secrets());
+        refusal(&self.endpoint.to_string(), &words)
+    }
+}
+
+/// What a server's refusal means, by its first word.
+fn refusal(place: &str, words: &str) -> Failure {
+    match words.split(' ').next().unwrap_or_default() {
+        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => cluster(place).detail(words.to_owned()),
+        "READONLY" => Failure::unreachable(format!("{place} is a replica, which takes no writes"))
+            .detail(words.to_owned())
+            .hint("give the address of its master; `redis-cli INFO replication` shows it"),
+        "LOADING" => Failure::unreachable(format!("{place} is still loading its data"))
+            .detail(words.to_owned())
+            .hint("`stepladder wait` waits for it"),
+        "NOAUTH" | "WRONGPASS" => {
+            Failure::unreachable(format!("{place} does not let us in: {words}")).hint("check user and password")
+        }
+        "NOPERM" => Failure::failed(format!("{place} refuses: {words}"))
+            .hint("the user needs `~*` and the commands that the scripts use, and EVAL, EVALSHA, SCRIPT, COMMAND, TIME, XADD, XRANGE and the hash commands"),
+        "OOM" => Failure::failed(format!("{place} has no memory left for writes: {words}"))
+            .hint("raise `maxmemory`, or remove what is not needed"),
+        "MISCONF" | "NOREPLICAS" | "MASTERDOWN" => Failure::unreachable(format!("{place} takes no writes now: {words}")),
+        "BUSY" => Failure::unreachable(format!("{place} is busy running a script: {words}"))
+            .hint("`redis-cli SCRIPT KILL` ends one that has written nothing"),
+        _ => Failure::failed(format!("{place} refuses: {words}")),
+    }
+}
+
+/// Why a cluster is not served.
+pub fn cluster(place: &str) -> Failure {
+    Failure::failed(format!("{place} is a node of a cluster, which this kind does not serve"))
+        .hint("script and ledger entry are one step on one node; a `.sh` script can run `redis-cli -c` with a ledger in another store")
+}
+
+/// Connects, and starts the thread that waits for answers.
+fn connect(endpoint: &Endpoint) -> Result<Wire, Failure> {
+    let place = endpoint.to_string();
+    let failed = |error: RedisError| {
+        let words = scrub(&error.to_string(), &endpoint.secrets());
+        let refused = error.kind() == ErrorKind::AuthenticationFailed || error.code().is_some();
+        match refused {
+            true => Failure::unreachable(format!("{place} does not let us in: {words}"))
+                .hint("check user, password and the database's number"),
+            false => Failure::unreachable(format!("{place} cannot be reached: {words}")),
+        }
+    };
+    let root_cert = endpoint.files.ca.as_deref().map(read).transpose()?;
+    let own = endpoint.files.own.as_ref();
+    let client_tls = own
+        .map(|(cert, key)| Ok::<_, Failure>(ClientTlsConfig { client_cert: read(cert)?, client_key: read(key)? }))
+        .transpose()?;
+    let client = match root_cert.is_some() || client_tls.is_some() {
+        true => Client::build_with_tls(endpoint.info.clone(), TlsCertificates { client_tls, root_cert }),
+        false => Client::open(endpoint.info.clone()),
+    };
+    let mut connection = client.and_then(|c| c.get_connection_with_timeout(CONNECT)).map_err(failed)?;
+    let (ask, asked) = channel::<(Vec<u8>, usize)>();
+    let (answer, answers) = channel();
+    thread::spawn(move || {
+        while let Ok((packed, count)) = asked.recv() {
+            let all = talk(&mut connection, &packed, count);
+            let broken = all.is_err();
+            if answer.send(all).is_err() || broken {
+                return;
+            }
+        }
+    });
+    Ok(Wire { ask, answers, id: None })
+}
+
+fn talk(connection: &mut Connection, packed: &[u8], count: usize) -> Answer {
+    connection.send_packed_command(packed)?;
+    let mut replies = Vec::with_capacity(count);
+    while replies.len() < count {
+        replies.push(match connection.recv_response() {
+            Ok(Value::ServerError(error)) => Err(format!("{} {}", error.code(), error.details().unwrap_or_default())),
+            Ok(value) => Ok(value),
+            Err(error) if error.code().is_some() && !error.is_io_error() => {
+                Err(format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default()))
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(replies)
+}
+
+/// The text of a value.
+pub fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) => Some(text.clone()),
+        Value::Okay => Some("OK".to_owned()),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The items of a value that has some.
+pub fn items(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) | Value::Set(items) => items,
+        _ => &[],
+    }
+}
+
+/// What names and values stand in turn in a value, by name.
+pub fn pairs(value: &Value) -> std::collections::BTreeMap<String, String> {
+    items(value).chunks_exact(2).filter_map(|pair| Some((text(&pair[0])?, text(&pair[1])?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_packed_as_the_protocol_has_it() {
+        let mut packed = Vec::new();
+        pack(&["SET", "ä", ""], &mut packed);
+        assert_eq!(packed, "*3\r\n$3\r\nSET\r\n$2\r\nä\r\n$0\r\n\r\n".as_bytes());
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        use crate::FailureKind::{Failed, Unreachable};
+        for (words, kind, says) in [
+            ("MOVED 3999 127.0.0.1:6381", Failed, "cluster"),
+            ("READONLY You can't write against a read only replica.", Unreachable, "replica"),
+            ("LOADING Redis is loading the dataset in memory", Unreachable, "loading"),
+            ("NOPERM this user has no permissions", Failed, "NOPERM"),
+            ("ERR anything", Failed, "ERR anything"),
+        ] {
+            let failure = refusal("host:1/0", words);
+            assert_eq!(failure.kind, kind, "{words}");
+            assert!(failure.message.contains(says), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+// Its documents are gone with it.
+db.getCollection("{{table}}").drop();

@@ -1,0 +1,3 @@
+// Undoes the up script exactly, in the reverse order.
+
+// db.getCollection("{{table}}").deleteOne({ _id: 1 });

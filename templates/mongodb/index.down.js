@@ -1,0 +1,1 @@
+db.getCollection("{{table}}").dropIndex("{{table}}_email");
