@@ -58,9 +58,14 @@ impl Dialogue {
 
     /// Sends an order.
     pub fn order(&self, order: &Value) {
+        self.say(format!("{order}\n"));
+    }
+
+    /// Sends a text as it is.
+    pub fn say(&self, text: String) {
         if let Some(orders) = &self.orders {
             // A client that has gone says so through its end.
-            let _ = orders.send(format!("{order}\n"));
+            let _ = orders.send(text);
         }
     }
 

@@ -64,9 +64,10 @@ pub(super) fn ends_transaction(opening: &Opening<'_>) -> bool {
         | b"explain" | b"describe" | b"desc" | b"savepoint" | b"release" | b"rollback" => false,
         // LOAD INDEX, LOAD XML of files: the first is about caches.
         b"load" => !takes(&mut rest, "data"),
-        // What is set for others stays, and a password is committed at once.
+        // What is set for others stays, a password is committed at once, and turning autocommit on commits.
         b"set" => {
             rest.next().is_some_and(|t| t.is_any(&["global", "persist", "persist_only", "password", "default", "role"]))
+                || opening.rest().any(|t| t.is("autocommit") || t.text.eq_ignore_ascii_case("@@autocommit"))
         }
         _ => true,
     }
