@@ -70,6 +70,8 @@ pub static KINDS: &[&Kind] = &[
     &kafka::KIND,
     #[cfg(feature = "mongodb")]
     &mongodb::KIND,
+    #[cfg(feature = "mysql")]
+    &mysql::KIND,
     #[cfg(feature = "shell")]
     &shell::KIND,
     #[cfg(feature = "redis")]

@@ -126,9 +126,18 @@ impl Endpoint {
         })
     }
 
-    /// The URL as configured, for programs.
-    pub fn url(&self) -> &Secret {
-        &self.url
+    /// What programs get: the clients' own variables, and those that many images know.
+    pub fn environment(&self) -> Vec<(String, Secret)> {
+        let open = |name: &str, value: &str| (name.to_owned(), Secret::open(value));
+        let mut environment = match &self.place {
+            Place::Port(host, port) => vec![open("MYSQL_HOST", host), open("MYSQL_TCP_PORT", &port.to_string())],
+            Place::Socket(path) => vec![open("MYSQL_UNIX_PORT", &path.to_string_lossy())],
+        };
+        environment.push(open("MYSQL_USER", &self.user));
+        environment.extend(self.database.iter().map(|name| open("MYSQL_DATABASE", name)));
+        environment.extend(self.password.iter().map(|password| ("MYSQL_PWD".to_owned(), password.clone())));
+        environment.push(("STEPLADDER_URL".to_owned(), self.url.clone()));
+        environment
     }
 
     /// What must never be shown.

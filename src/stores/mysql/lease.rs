@@ -17,7 +17,7 @@ pub enum Attempt {
 }
 
 /// Refusals that mean that somebody else was at it in the same moment: the row is there, is locked, a deadlock.
-const BUSY: [u16; 3] = [1062, 1205, 1213];
+pub const BUSY: [u16; 3] = [1062, 1205, 1213];
 
 /// Reads who holds the lease, expired or not.
 ///

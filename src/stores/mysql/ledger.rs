@@ -191,7 +191,16 @@ fn entry(row: &[Option<String>]) -> Option<Entry> {
 
 /// Inserts an entry; changes no row where the lease is not ours any more. One text for our connection and for the client.
 pub fn record(home: &Home, owner: &Owner, entry: &NewEntry) -> String {
-    let number = |n: Option<i64>| n.map_or_else(|| "NULL".to_owned(), |n| n.to_string());
+    record_timed(home, owner, entry, &optional_number(entry.duration_ms))
+}
+
+fn optional_number(number: Option<i64>) -> String {
+    number.map_or_else(|| "NULL".to_owned(), |n| n.to_string())
+}
+
+/// The same with an expression for how long it took, in milliseconds.
+pub fn record_timed(home: &Home, owner: &Owner, entry: &NewEntry, took: &str) -> String {
+    let number = optional_number;
     let down = match &entry.down {
         None => "NULL, NULL, NULL".to_owned(),
         Some(down) => {
@@ -208,7 +217,7 @@ pub fn record(home: &Home, owner: &Owner, entry: &NewEntry) -> String {
         literal(&owner.run),
         entry.ordinal.to_string(),
         NOW.to_owned(),
-        number(entry.duration_ms),
+        took.to_owned(),
         literal(&owner.who()),
         literal(&owner.tool),
         number(entry.parts_done.map(i64::from)),

@@ -40,6 +40,10 @@ pub struct Unfit {
 /// What a client would obey or read otherwise than it looks.
 pub fn parts(text: &str) -> Result<Vec<Part<'_>>, Unfit> {
     let unfit = |line, message: String, hint| Err(Unfit { line, message, hint });
+    if let Some(at) = text.find('\0') {
+        let line = 1 + text[..at].matches('\n').count();
+        return unfit(line, "there is a NUL character, which the client cannot read".to_owned(), "leave it out");
+    }
     let scan = sql::scan(text, Dialect::Mysql);
     for command in &scan.meta_commands {
         let mut words = command.what.split_ascii_whitespace();
@@ -99,57 +103,130 @@ pub struct Frame<'a> {
     pub mark: &'a str,
 }
 
+/// What a client is fed for a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Feed {
+    /// To the letter.
+    pub text: String,
+    /// Lines of it.
+    pub lines: usize,
+    /// Which of them hold which statement, counted from 1.
+    pub places: Vec<Place>,
+}
+
+/// Where in a feed a statement stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its first line in the feed.
+    pub first: usize,
+    /// The line of its terminator.
+    pub last: usize,
+    /// Its first line in the user's file.
+    pub line: usize,
+}
+
+impl Feed {
+    fn push(&mut self, text: &str) {
+        self.lines += text.matches('\n').count();
+        self.text.push_str(text);
+    }
+
+    /// A statement under a delimiter that does not stand in it. Its terminator has a line of its own.
+    fn statement(&mut self, part: &Part<'_>, mark: &str) {
+        let odd = part.text.contains(';');
+        if odd {
+            self.push(&format!("DELIMITER {mark}\n"));
+        }
+        let first = self.lines + 1;
+        self.push(part.text);
+        let end = if odd { mark } else { ";" };
+        self.push(&format!("\n{end}\n"));
+        self.places.push(Place { first, last: self.lines, line: part.line });
+        if odd {
+            self.push("DELIMITER ;\n");
+        }
+    }
+}
+
+/// What our own clock within the client is called.
+const BEGAN: &str = "@stepladder_began";
+
+/// How long a script took, by the server's clock; nothing where a script took our variable away.
+fn took() -> String {
+    format!("TIMESTAMPDIFF(MICROSECOND, {BEGAN}, {}) DIV 1000", ledger::NOW)
+}
+
 impl Frame<'_> {
     /// A script that is data alone: one transaction with its entry.
-    pub fn together(self, parts: &[Part<'_>], index: usize, done: &NewEntry) -> String {
-        let mut out = format!("START TRANSACTION;\n{}", self.says("begin", index, ""));
-        parts.iter().for_each(|part| self.statement(&mut out, part.text));
-        out.push_str(&self.write(&ledger::record(self.home, self.owner, done), "entry", index, ""));
+    pub fn together(self, parts: &[Part<'_>], index: usize, done: &NewEntry) -> Feed {
+        let mut out = Feed::default();
+        out.push(&self.begins(index));
+        out.push("START TRANSACTION;\n");
+        parts.iter().for_each(|part| out.statement(part, self.mark));
+        let entry = ledger::record_timed(self.home, self.owner, done, &took());
+        out.push(&self.write(&entry, "entry", &index.to_string()));
         // Only behind the commit is it done.
-        out + "COMMIT;\n" + &self.says("done", index, "")
+        out.push("COMMIT;\n");
+        out.push(&self.says("done", index));
+        out
     }
 
     /// A script that is no single transaction: each statement with its journal behind it.
-    pub fn apart(self, parts: &[Part<'_>], index: usize, begun: &NewEntry, done: &NewEntry, skipped: u32) -> String {
+    pub fn apart(self, parts: &[Part<'_>], index: usize, begun: &NewEntry, done: &NewEntry, skipped: u32) -> Feed {
         let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        let mut out = Feed::default();
         // A script may turn autocommit off, so each write of ours is committed in so many words.
-        let mut out = self.write(&ledger::record(self.home, self.owner, begun), "begin", index, "") + "COMMIT;\n";
+        out.push(&self.write(&ledger::record(self.home, self.owner, begun), "entry", &index.to_string()));
+        out.push("COMMIT;\n");
+        out.push(&self.begins(index));
         for part in parts {
             if part.number > skipped || part.is_setting {
-                self.statement(&mut out, part.text);
+                out.statement(part, self.mark);
             }
             // The last one's journal is the `done` behind it.
             let counted = part.number > skipped && part.number < total && !part.within;
             if let (Some(version), true) = (begun.version, counted) {
                 let journal = ledger::journal(self.home, &self.owner.token, version, part.number, total);
-                out.push_str(&self.write(&journal, "part", index, &part.number.to_string()));
-                out.push_str("COMMIT;\n");
+                out.push(&self.write(&journal, "part", &format!("{index},{}", part.number)));
+                out.push("COMMIT;\n");
             }
         }
-        out.push_str(&self.write(&ledger::record(self.home, self.owner, done), "entry", index, ""));
-        out + "COMMIT;\n" + &self.says("done", index, "")
+        let entry = ledger::record_timed(self.home, self.owner, done, &took());
+        out.push(&self.write(&entry, "entry", &index.to_string()));
+        out.push("COMMIT;\n");
+        out.push(&self.says("done", index));
+        out
+    }
+
+    /// A seed script, which has no entry; one transaction where it can be.
+    pub fn seed(self, parts: &[Part<'_>], index: usize, whole: bool) -> Feed {
+        let mut out = Feed::default();
+        out.push(&self.begins(index));
+        if whole {
+            out.push("START TRANSACTION;\n");
+        }
+        parts.iter().for_each(|part| out.statement(part, self.mark));
+        out.push("COMMIT;\n");
+        out.push(&self.says("done", index));
+        out
     }
 
     /// A marker.
-    fn says(self, word: &str, index: usize, value: &str) -> String {
-        format!("SELECT '{} {word} {index} {value}';\n", self.mark)
+    fn says(self, word: &str, index: usize) -> String {
+        format!("SELECT '{} {word} [{index}]';\n", self.mark)
+    }
+
+    /// The marker of a script's beginning, with the server's number of the connection that it runs in.
+    fn begins(self, index: usize) -> String {
+        let (mark, now) = (self.mark, ledger::NOW);
+        format!("SET {BEGAN} = {now};\nSELECT CONCAT('{mark} begin [{index},', CONNECTION_ID(), ']');\n")
     }
 
     /// A ledger write, and a marker that fails where it changed nothing: a question with two answers is refused under every
     /// `sql_mode`, and by both servers.
-    fn write(self, sql: &str, word: &str, index: usize, value: &str) -> String {
+    fn write(self, sql: &str, word: &str, value: &str) -> String {
         let mark = self.mark;
-        format!("{sql};\nSELECT IF(ROW_COUNT() = 1, '{mark} {word} {index} {value}', (SELECT 1 UNION ALL SELECT 2));\n")
-    }
-
-    /// A statement under a delimiter that does not stand in it. Its terminator has a line of its own.
-    fn statement(self, out: &mut String, text: &str) {
-        if text.contains(';') {
-            let mark = self.mark;
-            out.push_str(&format!("DELIMITER {mark}\n{text}\n{mark}\nDELIMITER ;\n"));
-        } else {
-            out.push_str(&format!("{text}\n;\n"));
-        }
+        format!("{sql};\nSELECT IF(ROW_COUNT() = 1, '{mark} {word} [{value}]', (SELECT 1 UNION ALL SELECT 2));\n")
     }
 }
 

@@ -317,31 +317,31 @@ fn a_fed_script_is_journalled_and_a_lost_lease_ends_the_client() {
                       create trigger r before insert on t for each row begin set new.a = 1; set new.a = 2; end//\n\
                       select no_such//\ncreate table u (a int)//";
         let parts = script::parts(script).unwrap();
-        let (said, errors) = feed(&trial, &frame.apart(&parts, 3, &begun, &entry, 0));
-        assert!(errors.contains("1054") && said.ends_with("m4rk part 3 3\n"), "{server}: {said} {errors}");
+        let (said, errors) = feed(&trial, &frame.apart(&parts, 3, &begun, &entry, 0).text);
+        assert!(errors.contains("1054") && said.ends_with("m4rk part [3,3]\n"), "{server}: {said} {errors}");
         let entries = ledger::look(&mut trial.session, &home).unwrap().entries;
         assert_eq!(entries.iter().map(|e| (e.parts_done, e.parts_total)).collect::<Vec<_>>(), [(Some(3), Some(5))]);
         // It goes on at the fourth once that was put right, with its settings.
         let right = script.replace("no_such", "\"a\" from t");
-        let (said, errors) = feed(&trial, &frame.apart(&script::parts(&right).unwrap(), 3, &begun, &entry, 3));
-        assert!(said.ends_with("m4rk done 3 \n"), "{server}: {said} {errors}");
+        let (said, errors) = feed(&trial, &frame.apart(&script::parts(&right).unwrap(), 3, &begun, &entry, 3).text);
+        assert!(said.ends_with("m4rk done [3]\n"), "{server}: {said} {errors}");
         assert_eq!(tables(&mut trial), 2);
         // Data alone: all of it or nothing.
         let data = script::parts("insert into t values (7);\ninsert into t values ('x;', 1)").unwrap();
-        let (_, errors) = feed(&trial, &frame.together(&data, 4, &entry));
+        let (_, errors) = feed(&trial, &frame.together(&data, 4, &entry).text);
         assert!(errors.contains("1136"), "{errors}");
         let rows =
             |trial: &mut Trial| trial.session.read(&format!("SELECT a FROM {}.t", home.database())).unwrap().len();
         assert_eq!((rows(&mut trial), ledger::look(&mut trial.session, &home).unwrap().entries.len()), (0, 3));
-        let (said, errors) = feed(&trial, &frame.together(&data[..1], 4, &entry));
-        assert!(said.ends_with("m4rk done 4 \n"), "{said} {errors}");
+        let (said, errors) = feed(&trial, &frame.together(&data[..1], 4, &entry).text);
+        assert!(said.ends_with("m4rk done [4]\n"), "{said} {errors}");
         assert_eq!((rows(&mut trial), ledger::look(&mut trial.session, &home).unwrap().entries.len()), (1, 4));
         // Somebody else has the lease: nothing runs, nothing stays.
         lease::release(&mut trial.session, &home, "mine").unwrap();
-        let text = frame.apart(&script::parts("create table v (a int);").unwrap(), 5, &begun, &entry, 0);
+        let text = frame.apart(&script::parts("create table v (a int);").unwrap(), 5, &begun, &entry, 0).text;
         let (said, errors) = feed(&trial, &text);
         assert!(said.is_empty() && errors.contains("1242"), "{said} {errors}");
-        let (said, _) = feed(&trial, &frame.together(&data[..1], 5, &entry));
+        let (said, _) = feed(&trial, &frame.together(&data[..1], 5, &entry).text);
         assert!(!said.contains("done"), "{said}");
         assert_eq!((tables(&mut trial), rows(&mut trial)), (2, 1));
         assert_eq!(ledger::look(&mut trial.session, &home).unwrap().entries.len(), 4);

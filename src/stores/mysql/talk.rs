@@ -1,0 +1,129 @@
+//! One client at work: fed script by script through its input, heard through its output.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+use super::client::{self, Family};
+use super::endpoint::Endpoint;
+use super::script::{Feed, Place};
+use crate::process::Finished;
+use crate::process::dialogue::{Dialogue, Heard};
+use crate::process::program::Ended;
+use crate::stores::{Context, Step, StepEvent};
+
+/// A client that waits for scripts.
+pub struct Talk {
+    dialogue: Dialogue,
+    family: Family,
+    database: String,
+    /// A random word of letters and digits that no script prints.
+    pub mark: String,
+    /// The option file lives as long as its client.
+    _options: NamedTempFile,
+    /// Lines fed so far: the client counts them in its errors.
+    lines: usize,
+    /// Whether a script changed the session.
+    used: bool,
+}
+
+/// How a script that did not get to its end ended.
+#[derive(Default)]
+pub struct Broken {
+    /// Why the client was ended, if we ended it.
+    pub ended: Option<Ended>,
+    /// How it ended.
+    pub finished: Option<Finished>,
+    /// What it printed, its errors among it.
+    pub said: String,
+    /// The server's number of the connection that the script ran in; none where it did not begin.
+    pub connection: Option<u64>,
+    /// Where its statements stood in all that this client was fed.
+    pub places: Vec<Place>,
+}
+
+impl Talk {
+    /// Starts a client. It logs in while we do something else.
+    ///
+    /// # Errors
+    /// It cannot be started; its option file cannot be written.
+    pub fn start(program: PathBuf, family: Family, endpoint: &Endpoint, root: &std::path::Path) -> io::Result<Self> {
+        // Nobody else may read a file of this sort: it has the password.
+        let mut options = NamedTempFile::with_prefix("stepladder-")?;
+        options.write_all(client::options(endpoint, family).as_bytes())?;
+        options.flush()?;
+        let mut line = client::command(program, family, endpoint, options.path(), root);
+        line.merged = true;
+        let mark = crate::process::identity::token();
+        let dialogue = Dialogue::start(&line, &mark)?;
+        let database = endpoint.database.clone().unwrap_or_default();
+        Ok(Self { dialogue, family, database, mark, _options: options, lines: 0, used: false })
+    }
+
+    /// Runs a script; how long it took, in milliseconds. `uses` says that it changes the session.
+    ///
+    /// # Errors
+    /// It did not get to its end; the client is gone.
+    pub fn run(&mut self, step: &Step, feed: Feed, uses: bool, context: &Context<'_>) -> Result<i64, Broken> {
+        if self.used {
+            self.feed(&self.family.new_session(&self.database));
+        }
+        self.used = uses;
+        let before = self.lines;
+        let total = u32::try_from(feed.places.len()).unwrap_or(u32::MAX).saturating_add(step.resume_from);
+        self.feed(&feed.text);
+        let (mut began, mut connection) = (Instant::now(), None);
+        loop {
+            let left = step.timeout.map(|limit| limit.saturating_sub(began.elapsed()));
+            match self.dialogue.hear(left, context.stop) {
+                Heard::Answer(word, value) => match word.as_str() {
+                    "begin" => {
+                        (began, connection) = (Instant::now(), value.get(1).and_then(Value::as_u64));
+                        (context.event)(step.index, StepEvent::Started);
+                    }
+                    "part" => {
+                        let done = value.get(1).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+                        if let Some(done) = done {
+                            (context.event)(step.index, StepEvent::Progress { done, total });
+                        }
+                    }
+                    "done" => return Ok(millis(began.elapsed())),
+                    _ => {}
+                },
+                Heard::Gone(ended) => {
+                    let ended = ended.map(|ended| match (ended, step.timeout) {
+                        // What was left is not what was allowed.
+                        (Ended::Deadline(_), Some(limit)) => Ended::Deadline(limit),
+                        (ended, _) => ended,
+                    });
+                    let finished = self.dialogue.finish().ok();
+                    let moved = |p: &Place| Place { first: p.first + before, last: p.last + before, line: p.line };
+                    let places = feed.places.iter().map(moved).collect();
+                    return Err(Broken { ended, finished, said: self.printed(), connection, places });
+                }
+            }
+        }
+    }
+
+    fn feed(&mut self, text: &str) {
+        self.lines += text.matches('\n').count();
+        self.dialogue.say(text.to_owned());
+    }
+
+    /// What was printed since somebody asked.
+    pub fn printed(&mut self) -> String {
+        std::mem::take(&mut self.dialogue.printed)
+    }
+
+    /// Ends it: there is nothing more to do.
+    pub fn finish(mut self) {
+        let _ = self.dialogue.finish();
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
