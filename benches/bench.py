@@ -364,7 +364,7 @@ EVERY = {
     "sqlite": (None, None, "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
     "postgres": ("POSTGRES", "POSTGRES_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
     "redis": ("REDIS", "REDIS_URL", "redis", "SET bench:one 1\n", "DEL bench:one\n"),
-    "mongodb": ("MONGODB", "MONGODB_URL", "js", "db.createCollection('bench_one');\n", "db.bench_one.drop();\n"),
+    "mongodb": ("MONGODB_OPEN", "MONGODB_URL", "js", "db.createCollection('bench_one');\n", "db.bench_one.drop();\n"),
     "neo4j": ("NEO4J", "NEO4J_URL", "cypher", "CREATE (:BenchOne);\n", "MATCH (n:BenchOne) DELETE n;\n"),
     "chromadb": ("CHROMADB_OPEN", "CHROMA_URL", "py", "client.create_collection('bench_one', embedding_function=None)\n",
                  "client.delete_collection('bench_one')\n"),
@@ -387,7 +387,8 @@ def status(work):
             with open(f"{work}/migrations/{kind}/001_one.{way}.{extension}", "w") as f:
                 f.write(text)
         if variable:
-            env[variable] = url.split("://")[1] + "?prefix=bench.&ledger=bench_ledger&client=builtin" if kind == "kafka" else url
+            env[variable] = {"kafka": url.split("://")[1] + "?prefix=bench.&ledger=bench_ledger&client=builtin",
+                             "mongodb": f"{url}bench"}.get(kind, url)
     if "postgres" in stores:
         at, fresh = databases()
         fresh("bench_a")()
