@@ -34,6 +34,8 @@ pub struct Dialogue {
     /// Lines that came and were not looked at yet.
     heard: VecDeque<String>,
     mark: String,
+    /// Whether a client that is asked to stop only gives up what it is at, and goes on with what it was told next.
+    pub goes_on: bool,
     /// What was printed since somebody took it.
     pub printed: String,
 }
@@ -52,6 +54,7 @@ impl Dialogue {
             output,
             heard: VecDeque::new(),
             mark: format!("{mark} "),
+            goes_on: false,
             printed: String::new(),
         })
     }
@@ -104,7 +107,7 @@ impl Dialogue {
                 };
                 if let Some(running) = self.running.as_ref().filter(|_| ended.is_some()) {
                     self.orders = None;
-                    running.ender().cancel();
+                    if self.goes_on { running.ender().end() } else { running.ender().cancel() }
                 }
             }
         }

@@ -133,6 +133,8 @@ impl Feed {
 
     /// A statement under a delimiter that does not stand in it. Its terminator has a line of its own.
     fn statement(&mut self, part: &Part<'_>, mark: &str) {
+        // The clients keep 15 bytes of a delimiter.
+        let mark = mark.get(..12).unwrap_or(mark);
         let odd = part.text.contains(';');
         if odd {
             self.push(&format!("DELIMITER {mark}\n"));

@@ -6,10 +6,12 @@ use super::endpoint::Endpoint;
 use super::wire::{Answer, Connection, Trouble};
 use crate::domain::Failure;
 
+/// Under what our own connection runs its statements.
+pub const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION";
+
 /// What our own connection is told first. Texts mean the same whatever the server's defaults are, and nothing is waited for
 /// that somebody else has locked.
-const FIRST: &str = "SET NAMES utf8mb4, SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-    SESSION time_zone = '+00:00', SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = 10";
+const FIRST: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = 10";
 
 /// Rows of values.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -87,7 +89,7 @@ impl Session {
     fn connected(&mut self) -> Result<&mut Connection, Trouble> {
         if self.connection.is_none() {
             let mut connection = Connection::open(&self.endpoint)?;
-            connection.query(FIRST)?;
+            connection.query(&format!("{FIRST}, SESSION sql_mode = '{SQL_MODE}'"))?;
             self.connection = Some(connection);
         }
         self.connection.as_mut().ok_or_else(|| Trouble::Line("there is no connection".to_owned()))

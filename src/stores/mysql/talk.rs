@@ -58,7 +58,9 @@ impl Talk {
         let mut line = client::command(program, family, endpoint, options.path(), root);
         line.merged = true;
         let mark = crate::process::identity::token();
-        let dialogue = Dialogue::start(&line, &mark)?;
+        let mut dialogue = Dialogue::start(&line, &mark)?;
+        // An interrupted client kills its query; what was asleep then counts as done, and the next statement runs.
+        dialogue.goes_on = true;
         let database = endpoint.database.clone().unwrap_or_default();
         Ok(Self { dialogue, family, database, mark, _options: options, lines: 0, used: false })
     }

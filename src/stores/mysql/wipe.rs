@@ -2,7 +2,7 @@
 //! the ledger.
 
 use super::ledger::{Home, TABLES, literal, name, text};
-use super::session::Session;
+use super::session::{SQL_MODE, Session};
 use crate::domain::Failure;
 
 /// One thing to drop.
@@ -24,7 +24,7 @@ pub fn things(session: &mut Session, home: &Home) -> Result<Vec<Thing>, Failure>
     let rows = session.read(&format!(
         "SELECT 'EVENT', event_name, 1 AS place FROM information_schema.events WHERE event_schema = {database} \
          UNION ALL SELECT routine_type, routine_name, IF(routine_type = 'PACKAGE', 3, 2) FROM information_schema.routines \
-         WHERE routine_schema = {database} \
+         WHERE routine_schema = {database} AND routine_type <> 'PACKAGE BODY' \
          UNION ALL SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END, table_name, \
          CASE table_type WHEN 'VIEW' THEN 4 WHEN 'SEQUENCE' THEN 6 ELSE 5 END FROM information_schema.tables \
          WHERE table_schema = {database} AND table_name NOT IN ({}) ORDER BY place, 2",
@@ -33,10 +33,13 @@ pub fn things(session: &mut Session, home: &Home) -> Result<Vec<Thing>, Failure>
     let thing = |row: &Vec<Option<String>>| {
         let (kind, thing) = (text(row, 0)?, text(row, 1)?);
         let whole = format!("{}.{}", name(home.database()), name(thing));
-        Some(Thing {
-            shown: format!("{} {thing}", kind.to_lowercase()),
-            drop: format!("DROP {kind} IF EXISTS {whole}"),
-        })
+        let drop = format!("DROP {kind} IF EXISTS {whole}");
+        let drop = match kind {
+            // Its body goes with it. MariaDB reads the word under this mode alone.
+            "PACKAGE" => format!("SET SESSION sql_mode = 'ORACLE'; {drop}; SET SESSION sql_mode = '{SQL_MODE}'"),
+            _ => drop,
+        };
+        Some(Thing { shown: format!("{} {thing}", kind.to_lowercase()), drop })
     };
     Ok(rows.iter().filter_map(thing).collect())
 }
