@@ -88,10 +88,17 @@ pub fn options(endpoint: &Endpoint, family: Family) -> String {
         Place::Socket(path) => set("socket", &path.to_string_lossy()),
     }
     set("default-character-set", "utf8mb4");
+    // A server could otherwise ask the client for any file of this machine.
+    set("local-infile", if endpoint.local_infile { "1" } else { "0" });
     if let Some(ca) = &endpoint.tls.ca {
         set("ssl-ca", &ca.to_string_lossy());
     }
-    for (key, value) in tls(endpoint.tls.mode, family) {
+    let mode = match (endpoint.tls.mode, endpoint.tls.needed.get()) {
+        (Mode::Local, Some(true)) => Mode::Preferred,
+        (Mode::Local, _) => Mode::Disabled,
+        (mode, _) => mode,
+    };
+    for (key, value) in tls(mode, family) {
         set(key, value);
     }
     text
@@ -100,12 +107,12 @@ pub fn options(endpoint: &Endpoint, family: Family) -> String {
 /// TLS in the words of each family. MariaDB's has no way to check the chain and not the name: it then checks both.
 fn tls(mode: Mode, family: Family) -> &'static [(&'static str, &'static str)] {
     match (family, mode) {
-        (Family::Mysql, Mode::Disabled) => &[("ssl-mode", "DISABLED"), ("get-server-public-key", "1")],
+        (Family::Mysql, Mode::Disabled | Mode::Local) => &[("ssl-mode", "DISABLED"), ("get-server-public-key", "1")],
         (Family::Mysql, Mode::Preferred) => &[("ssl-mode", "PREFERRED")],
         (Family::Mysql, Mode::Required) => &[("ssl-mode", "REQUIRED")],
         (Family::Mysql, Mode::VerifyCa) => &[("ssl-mode", "VERIFY_CA")],
         (Family::Mysql, Mode::VerifyIdentity) => &[("ssl-mode", "VERIFY_IDENTITY")],
-        (Family::Mariadb, Mode::Disabled) => &[("ssl", "0")],
+        (Family::Mariadb, Mode::Disabled | Mode::Local) => &[("ssl", "0")],
         (Family::Mariadb, Mode::Preferred) => &[("ssl-verify-server-cert", "0")],
         (Family::Mariadb, Mode::Required) => &[("ssl", "1"), ("ssl-verify-server-cert", "0")],
         (Family::Mariadb, Mode::VerifyCa | Mode::VerifyIdentity) => &[("ssl", "1"), ("ssl-verify-server-cert", "1")],
@@ -126,7 +133,7 @@ mod tests {
         assert_eq!(
             file,
             "[client]\nuser=\"me\"\npassword=\"a\"b\\\\c#\"\nhost=\"db\"\nport=\"3307\"\nprotocol=\"tcp\"\n\
-             default-character-set=\"utf8mb4\"\nssl-mode=\"REQUIRED\"\n"
+             default-character-set=\"utf8mb4\"\nlocal-infile=\"0\"\nssl-mode=\"REQUIRED\"\n"
         );
         let line = command("/usr/bin/mysql".into(), Family::Mysql, &endpoint, Path::new("/tmp/o"), Path::new("/"));
         assert_eq!(

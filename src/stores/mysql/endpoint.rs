@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::config::Secret;
 use crate::domain::Failure;
@@ -24,6 +25,8 @@ pub struct Endpoint {
     pub database: Option<String>,
     /// What of TLS is wanted.
     pub tls: Tls,
+    /// Whether the client may send files of this machine: `LOAD DATA LOCAL`.
+    pub local_infile: bool,
     url: Secret,
 }
 
@@ -41,6 +44,8 @@ pub enum Place {
 pub enum Mode {
     /// None.
     Disabled,
+    /// Only where a login needs it: nobody can listen within this machine.
+    Local,
     /// Where the server has it.
     #[default]
     Preferred,
@@ -52,6 +57,18 @@ pub enum Mode {
     VerifyIdentity,
 }
 
+impl Place {
+    /// Whether nothing leaves this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Socket(_) => true,
+            Self::Port(host, _) => {
+                host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+        }
+    }
+}
+
 /// TLS as the connection asks for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
@@ -59,6 +76,8 @@ pub struct Tls {
     pub mode: Mode,
     /// A PEM file with the roots that are trusted; the system's without it.
     pub ca: Option<PathBuf>,
+    /// Whether our own connection needed it within this machine; the client does alike.
+    pub needed: OnceLock<bool>,
 }
 
 impl Mode {
@@ -100,7 +119,7 @@ impl Endpoint {
             return Err(Failure::usage(format!("the database `{system}` is the server's own and takes no ledger"))
                 .hint("name the database of your data"));
         }
-        let (tls, socket) = parameters(&url, settings)?;
+        let (mut tls, socket) = parameters(&url, settings)?;
         let host = Some(url.host.clone()).filter(|host| !host.is_empty()).or_else(|| variable("MYSQL_HOST"));
         let port = match (url.port, variable("MYSQL_TCP_PORT")) {
             (Some(port), _) => port,
@@ -115,6 +134,9 @@ impl Endpoint {
                 None => Place::Port("localhost".to_owned(), port),
             },
         };
+        if tls.mode == Mode::Preferred && !says_mode(&url) && place.is_local() {
+            tls.mode = Mode::Local;
+        }
         let user = url.user.clone().filter(|user| !user.is_empty()).or_else(|| variable("MYSQL_USER"));
         Ok(Self {
             place,
@@ -122,6 +144,7 @@ impl Endpoint {
             password: url.password.clone().or_else(|| variable("MYSQL_PWD")).map(Secret::new),
             database,
             tls,
+            local_infile: allows(settings, "local_infile")?,
             url: settings.url.clone(),
         })
     }
@@ -151,12 +174,30 @@ pub fn is_the_servers_own(name: &str) -> bool {
     ["mysql", "sys", "information_schema", "performance_schema"].iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
-/// What stands behind the question mark.
+fn says_mode(url: &Url) -> bool {
+    url.query.iter().any(|(key, _)| is_mode(key))
+}
+
+fn is_mode(key: &str) -> bool {
+    matches!(key.to_ascii_lowercase().replace('_', "-").as_str(), "ssl-mode" | "sslmode")
+}
+
+/// A key of the store's section that is true or false, which is the default.
+fn allows(settings: &Settings, key: &str) -> Result<bool, Failure> {
+    match settings.options.get(key).map(String::as_str) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(wrong(&format!("`{key}` is true or false, not `{other}`"))),
+    }
+}
+
+/// What stands behind the question mark, over the store's section.
 fn parameters(url: &Url, settings: &Settings) -> Result<(Tls, Option<PathBuf>), Failure> {
-    let (mut tls, mut mode, mut socket) = (Tls::default(), None, None);
+    let ca = settings.options.get("ca").map(|path| settings.root.join(path));
+    let (mut tls, mut mode, mut socket) = (Tls { ca, ..Tls::default() }, None, None);
     for (key, value) in &url.query {
         match key.to_ascii_lowercase().replace('_', "-").as_str() {
-            "ssl-mode" | "sslmode" => {
+            _ if is_mode(key) => {
                 let words = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY";
                 let word = Mode::from_word(value).ok_or_else(|| wrong(&format!("`ssl-mode` is one of {words}")))?;
                 mode = Some(word);
@@ -207,10 +248,17 @@ mod tests {
         let endpoint = Endpoint::resolve(&settings(url, variables())).unwrap();
         assert_eq!(endpoint.to_string(), "a@[::1]:1/x");
         assert_eq!(endpoint.password.as_ref().map(Secret::reveal), Some("b@c"));
-        assert_eq!(endpoint.tls, Tls { mode: Mode::VerifyIdentity, ca: Some("/project/ca.pem".into()) });
+        assert_eq!(
+            endpoint.tls,
+            Tls { mode: Mode::VerifyIdentity, ca: Some("/project/ca.pem".into()), ..Tls::default() }
+        );
         let url = "mysql://a@/x?socket=/run/s&ssl-mode=verify-ca";
         let endpoint = Endpoint::resolve(&settings(url, variables())).unwrap();
         assert_eq!((endpoint.to_string().as_str(), endpoint.tls.mode), ("a@/run/s/x", Mode::VerifyCa));
+        for (host, mode) in [("127.0.0.1", Mode::Local), ("localhost", Mode::Local), ("10.0.0.1", Mode::Preferred)] {
+            let endpoint = Endpoint::resolve(&settings(&format!("mysql://{host}/x"), variables())).unwrap();
+            assert_eq!(endpoint.tls.mode, mode, "{host}");
+        }
     }
 
     #[test]

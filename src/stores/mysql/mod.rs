@@ -59,7 +59,10 @@ pub static KIND: Kind = Kind {
         default_url: None,
         schemes: SCHEMES,
         default_port: Some(3306),
-        options: &[],
+        options: &[
+            ("ca", "file of the certificates to trust, unless the URL names one as ssl-ca"),
+            ("local_infile", "true lets the client send files of this machine: LOAD DATA LOCAL"),
+        ],
         example_url: "mysql://app:secret@localhost:3306/app",
         not_promised: &[],
     },

@@ -80,15 +80,29 @@ pub fn failure(step: &Step, broken: &Broken, kept: Kept) -> StepFailure {
         None if code == Some(0) => ("ended its client before its end".to_owned(), FailureKind::Failed),
         None => ("was rejected".to_owned(), FailureKind::Failed),
     };
+    let mut hints: Vec<String> = rejection.iter().filter_map(|r| advice(r.number)).map(str::to_owned).collect();
     let unsure = matches!(kept, Kept::Half(Some(_))) && (broken.ended.is_some() || what.starts_with("lost"));
-    let hints =
-        unsure.then(|| "the statement behind the last one counted may have run: look before you resume".to_owned());
-    StepFailure { what, kind, message, hints: hints.into_iter().collect(), ..base }
+    if unsure {
+        hints.push("the statement behind the last one counted may have run: look before you resume".to_owned());
+    }
+    StepFailure { what, kind, message, hints, ..base }
+}
+
+/// What to do about an error whose words leave it open.
+fn advice(number: u16) -> Option<&'static str> {
+    Some(match number {
+        1148 | 2068 | 3948 | 4166 => {
+            "`local_infile = true` in the store's section lets the client send files; the server needs local_infile=ON too"
+        }
+        1205 => "another session holds what this needs; `SHOW PROCESSLIST` shows it, then run the command again",
+        1419 => "the user needs SUPER, or the server log_bin_trust_function_creators=1, while it writes a binary log",
+        _ => return None,
+    })
 }
 
 /// Gone away, lost, cannot connect, killed, timed out.
 fn is_line(number: u16) -> bool {
-    [1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2003, 2006, 2013, 2055, 4031].contains(&number)
+    [1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2003, 2006, 2013, 2026, 2055, 4031].contains(&number)
 }
 
 /// A script that cannot be fed to a client.

@@ -94,16 +94,30 @@ impl Connection {
                 connection.log_in(endpoint, &greeting, 0, true)?;
                 Ok(connection)
             }
-            Place::Port(host, port) => Self::over_tcp(endpoint, host, *port),
+            Place::Port(host, port) if endpoint.tls.mode == Mode::Local => Self::within(endpoint, host, *port),
+            Place::Port(host, port) => Self::over_tcp(endpoint, host, *port, endpoint.tls.mode),
         }
     }
 
-    fn over_tcp(endpoint: &Endpoint, host: &str, port: u16) -> Result<Self, Trouble> {
+    /// Within this machine: a login that is refused may be one that wants TLS.
+    fn within(endpoint: &Endpoint, host: &str, port: u16) -> Result<Self, Trouble> {
+        if endpoint.tls.needed.get() != Some(&true) {
+            let plain = Self::over_tcp(endpoint, host, port, Mode::Disabled);
+            if !matches!(plain, Err(Trouble::Refused(..) | Trouble::Untrusted(_))) {
+                return plain;
+            }
+        }
+        let encrypted = Self::over_tcp(endpoint, host, port, Mode::Preferred)?;
+        endpoint.tls.needed.get_or_init(|| true);
+        Ok(encrypted)
+    }
+
+    fn over_tcp(endpoint: &Endpoint, host: &str, port: u16, mode: Mode) -> Result<Self, Trouble> {
         let stream = connect(host, port)?;
         let cannot = |e: std::io::Error| Trouble::Line(format!("{host}:{port} cannot be reached: {e}"));
         let (mut connection, greeting) = Self::greeted(Box::new(stream.try_clone().map_err(cannot)?))?;
         let offered = greeting.capabilities & SSL != 0;
-        match endpoint.tls.mode {
+        match mode {
             Mode::Disabled => connection.log_in(endpoint, &greeting, 0, false)?,
             Mode::Preferred if !offered => connection.log_in(endpoint, &greeting, 0, false)?,
             _ if !offered => return Err(Trouble::Untrusted(format!("{host} has no TLS, and ssl-mode asks for it"))),

@@ -46,7 +46,7 @@ fn config(wanted: &Tls) -> Result<ClientConfig, Trouble> {
         .with_safe_default_protocol_versions()
         .map_err(|e| unusable(e.to_string()))?;
     let check = match wanted.mode {
-        Mode::Disabled | Mode::Preferred | Mode::Required => None,
+        Mode::Disabled | Mode::Local | Mode::Preferred | Mode::Required => None,
         Mode::VerifyCa | Mode::VerifyIdentity => {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(match &wanted.ca {
