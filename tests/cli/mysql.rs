@@ -255,6 +255,43 @@ fn routines_comments_and_quotes_are_read_as_the_client_reads_them() {
 }
 
 #[test]
+fn a_dump_goes_up_and_what_is_not_counted_in_it_is_said() {
+    for store in stores("dump") {
+        let dump = |row: &str| {
+            format!(
+                "/*M!999999\\- enable the sandbox mode */ \n-- a dump\n\
+                 /*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n/*!40101 SET NAMES utf8mb4 */;\n\
+                 /*!40014 SET @OLD_FOREIGN_KEY_CHECKS=@@FOREIGN_KEY_CHECKS, FOREIGN_KEY_CHECKS=0 */;\n\
+                 DROP TABLE IF EXISTS `things`;\nCREATE TABLE `things` (\n  `id` int NOT NULL,\n  PRIMARY KEY (`id`)\n);\n\
+                 LOCK TABLES `things` WRITE;\n/*!40000 ALTER TABLE `things` DISABLE KEYS */;\n\
+                 INSERT INTO `things` VALUES (1);\nINSERT INTO `things` VALUES ({row});\n\
+                 /*!40000 ALTER TABLE `things` ENABLE KEYS */;\nUNLOCK TABLES;\n\
+                 /*!50003 SET @saved_cs_client = @@character_set_client */ ;\nDELIMITER ;;\n\
+                 /*!50003 CREATE*/ /*!50003 TRIGGER `tr` BEFORE INSERT ON `things` FOR EACH ROW BEGIN\n  SET NEW.id = NEW.id + 1;\nEND */;;\n\
+                 DELIMITER ;\n/*!40014 SET FOREIGN_KEY_CHECKS=@OLD_FOREIGN_KEY_CHECKS */;\n\
+                 /*!40101 SET CHARACTER_SET_CLIENT=@OLD_CHARACTER_SET_CLIENT */;\n"
+            )
+        };
+        store.script("001_dump", &dump("1"));
+        let said = store.world.run("up");
+        says(
+            &said,
+            1,
+            &["001_dump.up.sql:14", "Duplicate entry", "parts 1 to 5 of", "since LOCK TABLES is not counted"],
+        );
+        assert_eq!(store.ask("select count(*) from things"), "1", "{}", store.server);
+        store.ask("delete from things");
+        store.script("001_dump", &dump("2"));
+        store.world.ok("repair mysql/1 --resume --yes");
+        assert_eq!(
+            store.ask("insert into things values (3); select group_concat(id order by id) from things"),
+            "1,2,4"
+        );
+        store.world.ok("check");
+    }
+}
+
+#[test]
 fn a_connection_lost_amid_a_statement_is_told_with_what_is_known() {
     for store in stores("lost") {
         store.script("001_lost", "create table t1 (n int);\ndo sleep(60);\ncreate table t3 (n int);\n");
@@ -301,7 +338,9 @@ fn ways_in() {
             Said::new(&output, &store.world.path(""))
         };
         let of = |name: &str| variable(store.server, name);
-        store.ask_in("stepladder", "drop table if exists stepladder_ledger, stepladder_lease, stepladder_meta");
+        let clean =
+            || store.ask_in("stepladder", "drop table if exists stepladder_ledger, stepladder_lease, stepladder_meta");
+        clean();
         let (Some(tls), Some(ca), Some(wrong)) = (of("TLS_URL"), of("CA"), of("WRONG_CA")) else { continue };
         assert_eq!(over("up", &tls, &ca).code, 0);
         says(&over("up", &tls, &wrong), 6, &["certificate"]);
@@ -317,6 +356,7 @@ fn ways_in() {
             let url = store.url.replace("127.0.0.1", "ignored");
             assert_eq!(over("up", &format!("{url}?socket={socket}"), "").code, 0);
         }
+        clean();
     }
 }
 

@@ -24,7 +24,7 @@ mod tests;
 
 pub use session::is_session_setting;
 pub use shape::shape;
-pub use transaction::transaction_open_after;
+pub use transaction::{tables_locked_after, transaction_open_after};
 
 use line::Lines;
 use split::{Part, Splitter};

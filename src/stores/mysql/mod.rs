@@ -157,11 +157,7 @@ impl Store for Mysql {
         "***".clone_into(&mut owner.token);
         let frame = Frame { home: &self.place.home, owner: &owner, mark: "stepladder" };
         let lines = |step: &Step| match script::parts(&step.text) {
-            Ok(parts) => locked::made(frame, step, &parts, step.version == Version::new(0))
-                .text
-                .lines()
-                .map(str::to_owned)
-                .collect(),
+            Ok(parts) => locked::made(frame, step, &parts, false).text.lines().map(str::to_owned).collect(),
             Err(unfit) => vec![format!("cannot be run: line {}: {}", unfit.line, unfit.message)],
         };
         Ok(Preview { client: line.to_string(), steps: steps.iter().map(lines).collect() })

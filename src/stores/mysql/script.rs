@@ -5,7 +5,7 @@
 //! followed by a question that fails, and so ends the client, where the write changed nothing because the lease is lost.
 
 use super::ledger::{self, Home};
-use crate::domain::sql::{self, Dialect, is_session_setting, transaction_open_after};
+use crate::domain::sql::{self, Dialect, is_session_setting, tables_locked_after, transaction_open_after};
 use crate::stores::{NewEntry, Owner};
 
 /// A statement of a script.
@@ -19,6 +19,8 @@ pub struct Part<'a> {
     pub number: u32,
     /// Whether a transaction of the script's own is open behind it, so that nothing may be written yet.
     pub within: bool,
+    /// Whether tables are locked behind it, so that the ledger cannot be touched yet.
+    pub locked: bool,
     /// Whether it sets something that what follows may need, also where a run resumes behind it.
     pub is_setting: bool,
 }
@@ -50,6 +52,8 @@ pub fn parts(text: &str) -> Result<Vec<Part<'_>>, Unfit> {
         let is_delimiter = words.next().is_some_and(|word| word.eq_ignore_ascii_case("delimiter"));
         match words.next() {
             Some(delimiter) if is_delimiter && !delimiter.contains('\\') => {}
+            // MariaDB's dumps begin with it: its client then takes no command that reaches out of the session.
+            _ if command.what == "\\-" => {}
             _ if is_delimiter => {
                 return unfit(command.line, "this sets no delimiter".to_owned(), "for example `DELIMITER //`");
             }
@@ -73,12 +77,18 @@ pub fn parts(text: &str) -> Result<Vec<Part<'_>>, Unfit> {
         let message = "the script's transaction is still open at its end".to_owned();
         return unfit(last.line, message, "write `COMMIT;`, or leave its transaction out: data alone gets one");
     }
-    let numbered = scan.statements.iter().zip(open).zip(1..);
-    let part = numbered.map(|((statement, within), number)| Part {
+    let locked = tables_locked_after(&scan.statements);
+    if let (Some(true), Some(last)) = (locked.last(), scan.statements.last()) {
+        let message = "tables are still locked at the script's end".to_owned();
+        return unfit(last.line, message, "write `UNLOCK TABLES;`: the ledger cannot be written before");
+    }
+    let numbered = scan.statements.iter().zip(open).zip(locked).zip(1..);
+    let part = numbered.map(|(((statement, within), locked), number)| Part {
         text: statement.text,
         line: statement.line,
         number,
         within,
+        locked,
         is_setting: is_session_setting(statement, Dialect::Mysql),
     });
     Ok(part.collect())
@@ -112,6 +122,8 @@ pub struct Feed {
     pub lines: usize,
     /// Which of them hold which statement, counted from 1.
     pub places: Vec<Place>,
+    /// The script's statements, those that are left out of a resumed one as well.
+    pub total: u32,
 }
 
 /// Where in a feed a statement stands.
@@ -123,9 +135,15 @@ pub struct Place {
     pub last: usize,
     /// Its first line in the user's file.
     pub line: usize,
+    /// Whether statements before it ran that could not be counted.
+    pub uncounted: bool,
 }
 
 impl Feed {
+    fn of(parts: &[Part<'_>]) -> Self {
+        Self { total: u32::try_from(parts.len()).unwrap_or(u32::MAX), ..Self::default() }
+    }
+
     fn push(&mut self, text: &str) {
         self.lines += text.matches('\n').count();
         self.text.push_str(text);
@@ -143,7 +161,7 @@ impl Feed {
         self.push(part.text);
         let end = if odd { mark } else { ";" };
         self.push(&format!("\n{end}\n"));
-        self.places.push(Place { first, last: self.lines, line: part.line });
+        self.places.push(Place { first, last: self.lines, line: part.line, uncounted: part.locked });
         if odd {
             self.push("DELIMITER ;\n");
         }
@@ -161,7 +179,7 @@ fn took() -> String {
 impl Frame<'_> {
     /// A script that is data alone: one transaction with its entry.
     pub fn together(self, parts: &[Part<'_>], index: usize, done: &NewEntry) -> Feed {
-        let mut out = Feed::default();
+        let mut out = Feed::of(parts);
         out.push(&self.begins(index));
         out.push("START TRANSACTION;\n");
         parts.iter().for_each(|part| out.statement(part, self.mark));
@@ -175,8 +193,8 @@ impl Frame<'_> {
 
     /// A script that is no single transaction: each statement with its journal behind it.
     pub fn apart(self, parts: &[Part<'_>], index: usize, begun: &NewEntry, done: &NewEntry, skipped: u32) -> Feed {
-        let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        let mut out = Feed::default();
+        let mut out = Feed::of(parts);
+        let total = out.total;
         // A script may turn autocommit off, so each write of ours is committed in so many words.
         out.push(&self.write(&ledger::record(self.home, self.owner, begun), "entry", &index.to_string()));
         out.push("COMMIT;\n");
@@ -186,7 +204,7 @@ impl Frame<'_> {
                 out.statement(part, self.mark);
             }
             // The last one's journal is the `done` behind it.
-            let counted = part.number > skipped && part.number < total && !part.within;
+            let counted = part.number > skipped && part.number < total && !part.within && !part.locked;
             if let (Some(version), true) = (begun.version, counted) {
                 let journal = ledger::journal(self.home, &self.owner.token, version, part.number, total);
                 out.push(&self.write(&journal, "part", &format!("{index},{}", part.number)));
@@ -202,7 +220,7 @@ impl Frame<'_> {
 
     /// A seed script, which has no entry; one transaction where it can be.
     pub fn seed(self, parts: &[Part<'_>], index: usize, whole: bool) -> Feed {
-        let mut out = Feed::default();
+        let mut out = Feed::of(parts);
         out.push(&self.begins(index));
         if whole {
             out.push("START TRANSACTION;\n");
@@ -248,6 +266,7 @@ mod tests {
             ("select 1;\n/* a", 2, "never closed"),
             ("select 'a", 1, "never closed"),
             ("begin;\ninsert into t values (1);", 2, "still open"),
+            ("lock tables t write;\ninsert into t values (1);", 2, "still locked"),
         ];
         for (text, line, words) in cases {
             let unfit = parts(text).unwrap_err();

@@ -75,7 +75,6 @@ impl Talk {
         }
         self.used = uses;
         let before = self.lines;
-        let total = u32::try_from(feed.places.len()).unwrap_or(u32::MAX).saturating_add(step.resume_from);
         self.feed(&feed.text);
         let (mut began, mut connection) = (Instant::now(), None);
         loop {
@@ -89,7 +88,7 @@ impl Talk {
                     "part" => {
                         let done = value.get(1).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
                         if let Some(done) = done {
-                            (context.event)(step.index, StepEvent::Progress { done, total });
+                            (context.event)(step.index, StepEvent::Progress { done, total: feed.total });
                         }
                     }
                     "done" => return Ok(millis(began.elapsed())),
@@ -102,7 +101,7 @@ impl Talk {
                         (ended, _) => ended,
                     });
                     let finished = self.dialogue.finish().ok();
-                    let moved = |p: &Place| Place { first: p.first + before, last: p.last + before, line: p.line };
+                    let moved = |p: &Place| Place { first: p.first + before, last: p.last + before, ..*p };
                     let places = feed.places.iter().map(moved).collect();
                     return Err(Broken { ended, finished, said: self.printed(), connection, places });
                 }

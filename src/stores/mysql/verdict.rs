@@ -34,10 +34,14 @@ fn parse(text: &str) -> Option<Rejection> {
 }
 
 impl Rejection {
+    fn place<'a>(&self, places: &'a [Place]) -> Option<&'a Place> {
+        let line = self.line?;
+        places.iter().find(|place| (place.first..=place.last).contains(&line))
+    }
+
     /// The line in the user's file: the statement's first one, and from there on as the server counts.
     pub fn user_line(&self, places: &[Place]) -> Option<usize> {
-        let line = self.line?;
-        let place = places.iter().find(|place| (place.first..=place.last).contains(&line))?;
+        let place = self.place(places)?;
         // Only a syntax error's own words count lines, within the statement.
         let within = (self.number == 1064).then(|| self.words.rsplit_once("at line ")).flatten();
         let within = within.and_then(|(_, n)| n.trim().parse::<usize>().ok()).unwrap_or(1);
@@ -82,6 +86,9 @@ pub fn failure(step: &Step, broken: &Broken, kept: Kept) -> StepFailure {
     };
     let mut hints: Vec<String> = rejection.iter().filter_map(|r| advice(r.number)).map(str::to_owned).collect();
     let unsure = matches!(kept, Kept::Half(Some(_))) && (broken.ended.is_some() || what.starts_with("lost"));
+    if rejection.as_ref().and_then(|r| r.place(&broken.places)).is_some_and(|place| place.uncounted) {
+        hints.push("what ran since LOCK TABLES is not counted: look before you resume".to_owned());
+    }
     if unsure {
         hints.push("the statement behind the last one counted may have run: look before you resume".to_owned());
     }
@@ -139,7 +146,10 @@ mod tests {
         let rejection = rejection(said).unwrap();
         assert_eq!((rejection.number, rejection.line), (1064, Some(21)));
         assert!(rejection.words.starts_with("ERROR 1064 (42000): You have"), "{rejection:?}");
-        let places = [Place { first: 10, last: 11, line: 1 }, Place { first: 20, last: 24, line: 7 }];
+        let places = [
+            Place { first: 10, last: 11, line: 1, uncounted: false },
+            Place { first: 20, last: 24, line: 7, uncounted: false },
+        ];
         assert_eq!(rejection.user_line(&places), Some(8));
         assert_eq!(rejection.user_line(&places[..1]), None);
     }
