@@ -12,6 +12,7 @@ use super::session::Session;
 use super::talk::{Broken, Talk};
 use super::{Place, verdict, wipe};
 use crate::domain::{Direction, EntryEvent, Failure, Version};
+use crate::process::program::Ended;
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StopReason,
     StoredScript,
@@ -36,6 +37,9 @@ pub struct Held {
 /// How long the server may take to notice that a client has gone.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// Scripts that a client has before it at most.
+const AHEAD: usize = 16;
+
 /// The newest of `begun` and `done` of a step, with its parts.
 type Found = (EntryEvent, Option<(u32, u32)>);
 
@@ -58,15 +62,33 @@ impl Locked for Held {
     }
 
     fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
-        for (done, step) in steps.iter().enumerate() {
-            if context.stop.asked().is_some() {
-                self.verify(&steps[..done])?;
-                return Ok(Outcome::Stopped);
+        let (mut fed, mut done, mut unfit) = (0, 0, None);
+        while done < steps.len() {
+            // The client should never wait for us, and not everything should be on its way when a run is to stop.
+            let refill = fed - done <= AHEAD / 2;
+            while refill && fed < steps.len() && fed - done < AHEAD && unfit.is_none() && context.stop.asked().is_none()
+            {
+                match self.feed(&steps[fed], false) {
+                    Ok(()) => fed += 1,
+                    Err(failure) => unfit = Some(failure),
+                }
             }
-            if let Err(failure) = self.feed(step, context, false) {
+            let heard = match (done < fed, unfit.take()) {
+                (true, kept_back) => {
+                    unfit = kept_back;
+                    self.hear(&steps[done..fed], context, false)
+                }
+                (false, Some(failure)) => Err(failure),
+                (false, None) => {
+                    self.verify(&steps[..done])?;
+                    return Ok(Outcome::Stopped);
+                }
+            };
+            if let Err(failure) = heard {
                 self.verify(&steps[..done])?;
                 return Err(failure);
             }
+            done += 1;
         }
         self.verify(steps).map(|()| Outcome::AllDone)
     }
@@ -82,7 +104,8 @@ impl Locked for Held {
     }
 
     fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
-        self.feed(step, context, true)
+        self.feed(step, true)?;
+        self.hear(std::slice::from_ref(step), context, true)
     }
 
     fn wipe(&mut self) -> Result<(), Failure> {
@@ -130,15 +153,21 @@ impl Held {
         })
     }
 
-    /// Runs one script.
-    fn feed(&mut self, step: &Step, context: &Context<'_>, seed: bool) -> Result<(), StepFailure> {
+    /// Feeds one script to the client, which comes to it after those before.
+    fn feed(&mut self, step: &Step, seed: bool) -> Result<(), StepFailure> {
         let parts = script::parts(&step.text).map_err(|unfit| verdict::unfit(step, unfit))?;
         let mut talk = self.talk(step)?;
-        let feed = {
-            let frame = Frame { home: &self.place.home, owner: &self.owner, mark: &talk.mark };
-            made(frame, step, &parts, seed)
-        };
-        match talk.run(step, feed, script::changes_session(&parts), context) {
+        let frame = Frame { home: &self.place.home, owner: &self.owner, mark: &talk.mark };
+        let feed = made(frame, step, &parts, seed);
+        talk.feed(feed, script::changes_session(&parts));
+        self.talk = Some(talk);
+        Ok(())
+    }
+
+    /// Hears the first of these steps, which were all fed, to its end.
+    fn hear(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<(), StepFailure> {
+        let (Some(step), Some(mut talk)) = (steps.first(), self.talk.take()) else { return Ok(()) };
+        match talk.hear(step, context) {
             Ok(duration_ms) => {
                 let said = self.place.without_secrets(talk.printed().trim_end());
                 if !said.is_empty() {
@@ -149,7 +178,7 @@ impl Held {
                 Ok(())
             }
             Err(broken) => {
-                let kept = self.kept(step, &broken, seed);
+                let (step, kept) = self.settle(steps, &broken, context, seed);
                 let mut failure = verdict::failure(step, &broken, kept);
                 failure.message = self.place.without_secrets(&failure.message);
                 if failure.what.contains("lease was lost") {
@@ -157,6 +186,27 @@ impl Held {
                 }
                 Err(failure)
             }
+        }
+    }
+
+    /// Which step the client was at when it went, and what is left of that one. Whoever is ended may have come further than
+    /// was heard.
+    fn settle<'a>(
+        &mut self,
+        steps: &'a [Step],
+        broken: &Broken,
+        context: &Context<'_>,
+        seed: bool,
+    ) -> (&'a Step, Kept) {
+        let mut at = 0;
+        loop {
+            let kept = self.kept(&steps[at], broken, seed);
+            let stopped = matches!(broken.ended, Some(Ended::Stopped(_)));
+            if kept != Kept::All || !stopped || at + 1 == steps.len() {
+                return (&steps[at], kept);
+            }
+            (context.event)(steps[at].index, StepEvent::Done { duration_ms: 0 });
+            at += 1;
         }
     }
 

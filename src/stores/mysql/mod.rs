@@ -155,7 +155,7 @@ impl Store for Mysql {
         let line = client::command(program, family, &self.place.endpoint, options, root);
         let mut owner = crate::process::identity::owner(run);
         "***".clone_into(&mut owner.token);
-        let frame = Frame { home: &self.place.home, owner: &owner, mark: "stepladder" };
+        let frame = Frame { home: &self.place.home, owner: &owner, mark: script::SHOWN };
         let lines = |step: &Step| match script::parts(&step.text) {
             Ok(parts) => locked::made(frame, step, &parts, false).text.lines().map(str::to_owned).collect(),
             Err(unfit) => vec![format!("cannot be run: line {}: {}", unfit.line, unfit.message)],

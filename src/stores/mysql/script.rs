@@ -109,9 +109,12 @@ pub struct Frame<'a> {
     pub home: &'a Home,
     /// This run.
     pub owner: &'a Owner,
-    /// A random word of letters and digits that no script prints.
+    /// A random word of letters and digits that no script prints, or [`SHOWN`].
     pub mark: &'a str,
 }
+
+/// Stands for the mark where a person reads what would be fed.
+pub const SHOWN: &str = "stepladder";
 
 /// What a client is fed for a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,6 +127,7 @@ pub struct Feed {
     pub places: Vec<Place>,
     /// The script's statements, those that are left out of a resumed one as well.
     pub total: u32,
+    delimiter: String,
 }
 
 /// Where in a feed a statement stands.
@@ -140,8 +144,11 @@ pub struct Place {
 }
 
 impl Feed {
-    fn of(parts: &[Part<'_>]) -> Self {
-        Self { total: u32::try_from(parts.len()).unwrap_or(u32::MAX), ..Self::default() }
+    fn of(parts: &[Part<'_>], delimiter: &str) -> Self {
+        let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        let mut out = Self { total, delimiter: delimiter.to_owned(), ..Self::default() };
+        out.push(&format!("DELIMITER {delimiter}\n"));
+        out
     }
 
     fn push(&mut self, text: &str) {
@@ -149,22 +156,16 @@ impl Feed {
         self.text.push_str(text);
     }
 
-    /// A statement under a delimiter that does not stand in it. Its terminator has a line of its own.
-    fn statement(&mut self, part: &Part<'_>, mark: &str) {
-        // The clients keep 15 bytes of a delimiter.
-        let mark = mark.get(..12).unwrap_or(mark);
-        let odd = part.text.contains(';');
-        if odd {
-            self.push(&format!("DELIMITER {mark}\n"));
-        }
+    /// A statement of the user's. Its terminator has a line of its own.
+    fn statement(&mut self, part: &Part<'_>) {
         let first = self.lines + 1;
-        self.push(part.text);
-        let end = if odd { mark } else { ";" };
-        self.push(&format!("\n{end}\n"));
+        self.push(&format!("{}\n{}\n", part.text, self.delimiter));
         self.places.push(Place { first, last: self.lines, line: part.line, uncounted: part.locked });
-        if odd {
-            self.push("DELIMITER ;\n");
-        }
+    }
+
+    /// Statements of our own, which go to the server in one message.
+    fn ours(&mut self, statements: &[String]) {
+        self.push(&format!("{}\n{}\n", statements.join(";\n"), self.delimiter));
     }
 }
 
@@ -177,76 +178,77 @@ fn took() -> String {
 }
 
 impl Frame<'_> {
+    /// Ends every statement that is fed, so that one may hold semicolons. The clients keep 15 bytes of it.
+    fn delimiter(&self) -> &str {
+        if self.mark == SHOWN { "//" } else { self.mark.get(..12).unwrap_or(self.mark) }
+    }
+
     /// A script that is data alone: one transaction with its entry.
     pub fn together(self, parts: &[Part<'_>], index: usize, done: &NewEntry) -> Feed {
-        let mut out = Feed::of(parts);
-        out.push(&self.begins(index));
-        out.push("START TRANSACTION;\n");
-        parts.iter().for_each(|part| out.statement(part, self.mark));
-        let entry = ledger::record_timed(self.home, self.owner, done, &took());
-        out.push(&self.write(&entry, "entry", &index.to_string()));
-        // Only behind the commit is it done.
-        out.push("COMMIT;\n");
-        out.push(&self.says("done", index));
+        let mut out = Feed::of(parts, self.delimiter());
+        let [clock, begins] = self.begins(index);
+        out.ours(&[clock, begins, "START TRANSACTION".to_owned()]);
+        parts.iter().for_each(|part| out.statement(part));
+        out.ours(&self.ends(index, done));
         out
     }
 
     /// A script that is no single transaction: each statement with its journal behind it.
     pub fn apart(self, parts: &[Part<'_>], index: usize, begun: &NewEntry, done: &NewEntry, skipped: u32) -> Feed {
-        let mut out = Feed::of(parts);
+        let mut out = Feed::of(parts, self.delimiter());
         let total = out.total;
-        // A script may turn autocommit off, so each write of ours is committed in so many words.
-        out.push(&self.write(&ledger::record(self.home, self.owner, begun), "entry", &index.to_string()));
-        out.push("COMMIT;\n");
-        out.push(&self.begins(index));
+        let begun = ledger::record(self.home, self.owner, begun);
+        let [clock, begins] = self.begins(index);
+        out.ours(&[&self.write(begun, "entry", &index.to_string())[..], &[clock, begins]].concat());
         for part in parts {
             if part.number > skipped || part.is_setting {
-                out.statement(part, self.mark);
+                out.statement(part);
             }
             // The last one's journal is the `done` behind it.
             let counted = part.number > skipped && part.number < total && !part.within && !part.locked;
-            if let (Some(version), true) = (begun.version, counted) {
+            if let (Some(version), true) = (done.version, counted) {
                 let journal = ledger::journal(self.home, &self.owner.token, version, part.number, total);
-                out.push(&self.write(&journal, "part", &format!("{index},{}", part.number)));
-                out.push("COMMIT;\n");
+                out.ours(&self.write(journal, "part", &format!("{index},{}", part.number)));
             }
         }
-        let entry = ledger::record_timed(self.home, self.owner, done, &took());
-        out.push(&self.write(&entry, "entry", &index.to_string()));
-        out.push("COMMIT;\n");
-        out.push(&self.says("done", index));
+        out.ours(&self.ends(index, done));
         out
     }
 
     /// A seed script, which has no entry; one transaction where it can be.
     pub fn seed(self, parts: &[Part<'_>], index: usize, whole: bool) -> Feed {
-        let mut out = Feed::of(parts);
-        out.push(&self.begins(index));
-        if whole {
-            out.push("START TRANSACTION;\n");
-        }
-        parts.iter().for_each(|part| out.statement(part, self.mark));
-        out.push("COMMIT;\n");
-        out.push(&self.says("done", index));
+        let mut out = Feed::of(parts, self.delimiter());
+        let begins = self.begins(index).into_iter();
+        let begins: Vec<String> = begins.chain(whole.then(|| "START TRANSACTION".to_owned())).collect();
+        out.ours(&begins);
+        parts.iter().for_each(|part| out.statement(part));
+        out.ours(&["COMMIT".to_owned(), self.says("done", index)]);
         out
     }
 
     /// A marker.
     fn says(self, word: &str, index: usize) -> String {
-        format!("SELECT '{} {word} [{index}]';\n", self.mark)
+        format!("SELECT '{} {word} [{index}]'", self.mark)
     }
 
     /// The marker of a script's beginning, with the server's number of the connection that it runs in.
-    fn begins(self, index: usize) -> String {
+    fn begins(self, index: usize) -> [String; 2] {
         let (mark, now) = (self.mark, ledger::NOW);
-        format!("SET {BEGAN} = {now};\nSELECT CONCAT('{mark} begin [{index},', CONNECTION_ID(), ']');\n")
+        [format!("SET {BEGAN} = {now}"), format!("SELECT CONCAT('{mark} begin [{index},', CONNECTION_ID(), ']')")]
+    }
+
+    /// The last entry. Only behind its commit is a script done.
+    fn ends(self, index: usize, done: &NewEntry) -> Vec<String> {
+        let entry = ledger::record_timed(self.home, self.owner, done, &took());
+        [&self.write(entry, "entry", &index.to_string())[..], &[self.says("done", index)]].concat()
     }
 
     /// A ledger write, and a marker that fails where it changed nothing: a question with two answers is refused under every
-    /// `sql_mode`, and by both servers.
-    fn write(self, sql: &str, word: &str, value: &str) -> String {
+    /// `sql_mode`, and by both servers. A script may turn autocommit off, so it is committed in so many words.
+    fn write(self, sql: String, word: &str, value: &str) -> [String; 3] {
         let mark = self.mark;
-        format!("{sql};\nSELECT IF(ROW_COUNT() = 1, '{mark} {word} [{value}]', (SELECT 1 UNION ALL SELECT 2));\n")
+        let check = format!("SELECT IF(ROW_COUNT() = 1, '{mark} {word} [{value}]', (SELECT 1 UNION ALL SELECT 2))");
+        [sql, check, "COMMIT".to_owned()]
     }
 }
 

@@ -1,5 +1,6 @@
 //! One client at work: fed script by script through its input, heard through its output.
 
+use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub struct Talk {
     lines: usize,
     /// Whether a script changed the session.
     used: bool,
+    /// What was fed and has not come to its end, in order: where its statements stand, and how many there are.
+    fed: VecDeque<(Vec<Place>, u32)>,
 }
 
 /// How a script that did not get to its end ended.
@@ -62,20 +65,27 @@ impl Talk {
         // An interrupted client kills its query; what was asleep then counts as done, and the next statement runs.
         dialogue.goes_on = true;
         let database = endpoint.database.clone().unwrap_or_default();
-        Ok(Self { dialogue, family, database, mark, _options: options, lines: 0, used: false })
+        Ok(Self { dialogue, family, database, mark, _options: options, lines: 0, used: false, fed: VecDeque::new() })
     }
 
-    /// Runs a script; how long it took, in milliseconds. `uses` says that it changes the session.
-    ///
-    /// # Errors
-    /// It did not get to its end; the client is gone.
-    pub fn run(&mut self, step: &Step, feed: Feed, uses: bool, context: &Context<'_>) -> Result<i64, Broken> {
+    /// Feeds a script. `uses` says that it changes the session.
+    pub fn feed(&mut self, feed: Feed, uses: bool) {
         if self.used {
-            self.feed(&self.family.new_session(&self.database));
+            self.say(&self.family.new_session(&self.database));
         }
         self.used = uses;
         let before = self.lines;
-        self.feed(&feed.text);
+        let moved = |p: &Place| Place { first: p.first + before, last: p.last + before, ..*p };
+        self.fed.push_back((feed.places.iter().map(moved).collect(), feed.total));
+        self.say(&feed.text);
+    }
+
+    /// Hears the oldest of the scripts that were fed to its end; how long it took, in milliseconds.
+    ///
+    /// # Errors
+    /// It did not get there; the client is gone, and nothing that was fed behind it was run.
+    pub fn hear(&mut self, step: &Step, context: &Context<'_>) -> Result<i64, Broken> {
+        let (places, total) = self.fed.pop_front().unwrap_or_default();
         let (mut began, mut connection) = (Instant::now(), None);
         loop {
             let left = step.timeout.map(|limit| limit.saturating_sub(began.elapsed()));
@@ -88,7 +98,7 @@ impl Talk {
                     "part" => {
                         let done = value.get(1).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
                         if let Some(done) = done {
-                            (context.event)(step.index, StepEvent::Progress { done, total: feed.total });
+                            (context.event)(step.index, StepEvent::Progress { done, total });
                         }
                     }
                     "done" => return Ok(millis(began.elapsed())),
@@ -101,15 +111,13 @@ impl Talk {
                         (ended, _) => ended,
                     });
                     let finished = self.dialogue.finish().ok();
-                    let moved = |p: &Place| Place { first: p.first + before, last: p.last + before, ..*p };
-                    let places = feed.places.iter().map(moved).collect();
                     return Err(Broken { ended, finished, said: self.printed(), connection, places });
                 }
             }
         }
     }
 
-    fn feed(&mut self, text: &str) {
+    fn say(&mut self, text: &str) {
         self.lines += text.matches('\n').count();
         self.dialogue.say(text.to_owned());
     }
