@@ -155,7 +155,8 @@ fn a_dry_run_shows_what_the_client_is_fed() {
     store.script("001_a", "-- top\ncreate table a (n int);\ninsert into a values (1);\n");
     store.script("002_b", "insert into a values (2);\n");
     let said = store.world.ok("up --dry-run").all();
-    for words in ["--defaults-file", "create table a (n int)\n", "START TRANSACTION\n", "stepladder_ledger", "'001_a'"] {
+    for words in ["--defaults-file", "create table a (n int)\n", "START TRANSACTION\n", "stepladder_ledger", "'001_a'"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert_eq!(store.ask("show tables"), "");

@@ -23,6 +23,18 @@ impl Family {
         if version.contains("MariaDB") { Self::Mariadb } else { Self::Mysql }
     }
 
+    /// Of the client that is to be run; it is asked only where its name leaves it open, since that takes 10 ms.
+    ///
+    /// # Errors
+    /// As [`Family::ask`].
+    pub fn of_program(program: &Path) -> Result<Self, Failure> {
+        let real = program.canonicalize().unwrap_or_else(|_| program.to_owned());
+        match real.file_name().is_some_and(|name| name.to_string_lossy().starts_with("mariadb")) {
+            true => Ok(Self::Mariadb),
+            false => Self::ask(program).map(|(family, _)| family),
+        }
+    }
+
     /// Asks a program.
     ///
     /// # Errors

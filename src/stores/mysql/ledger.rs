@@ -189,7 +189,10 @@ fn entry(row: &[Option<String>]) -> Option<Entry> {
     })
 }
 
-/// Inserts an entry; changes no row where the lease is not ours any more. One text for our connection and for the client.
+/// Refuses an entry where the lease is not ours any more: a column that may not be null then is, under every `sql_mode`.
+pub const NO_LEASE: u16 = 1048;
+
+/// Inserts an entry; fails with [`NO_LEASE`] where the lease is lost. One text for our connection and for the client.
 pub fn record(home: &Home, owner: &Owner, entry: &NewEntry) -> String {
     record_timed(home, owner, entry, &optional_number(entry.duration_ms))
 }
@@ -214,7 +217,7 @@ pub fn record_timed(home: &Home, owner: &Owner, entry: &NewEntry, took: &str) ->
         literal(&entry.label),
         literal(entry.checksum.as_str()),
         down,
-        literal(&owner.run),
+        format!("(SELECT {} {})", literal(&owner.run), home.guard(&owner.token)),
         entry.ordinal.to_string(),
         NOW.to_owned(),
         took.to_owned(),
@@ -226,10 +229,9 @@ pub fn record_timed(home: &Home, owner: &Owner, entry: &NewEntry, took: &str) ->
     ];
     format!(
         "INSERT INTO {} (event, direction, version, label, checksum, down_checksum, down_extension, down_script, run, ordinal, \
-         at, duration_ms, who, tool, parts_done, parts_total, note) SELECT {} {}",
+         at, duration_ms, who, tool, parts_done, parts_total, note) VALUES ({})",
         home.the("ledger"),
-        values.join(", "),
-        home.guard(&owner.token)
+        values.join(", ")
     )
 }
 

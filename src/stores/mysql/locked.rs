@@ -10,6 +10,7 @@ use super::ledger::{self, literal};
 use super::script::{self, Frame, Part};
 use super::session::Session;
 use super::talk::{Broken, Talk};
+use super::wire::Trouble;
 use super::{Place, verdict, wipe};
 use crate::domain::{Direction, EntryEvent, Failure, Version};
 use crate::process::program::Ended;
@@ -127,9 +128,10 @@ impl Locked for Held {
 
 impl Held {
     fn write(&mut self, sql: &str) -> Result<(), Failure> {
-        let answers = self.session.write(sql)?;
-        if answers.iter().any(|answer| answer.affected > 0) {
-            return Ok(());
+        match self.session.run(sql) {
+            Ok(answers) if answers.iter().any(|answer| answer.affected > 0) => return Ok(()),
+            Ok(_) | Err(Trouble::Refused(ledger::NO_LEASE, _)) => {}
+            Err(trouble) => return Err(self.session.failure(trouble)),
         }
         Err(Failure::failed("the lease was lost, so the ledger was not written")
             .hint("`stepladder lock` shows who holds it; `stepladder status` shows where things stand"))
@@ -144,7 +146,7 @@ impl Held {
             Some(known) => known.clone(),
             None => {
                 let program = self.place.program(Some(&step.full_name())).map_err(|f| verdict::before(step, f))?;
-                let (family, _) = Family::ask(&program).map_err(|f| verdict::before(step, f))?;
+                let family = Family::of_program(&program).map_err(|f| verdict::before(step, f))?;
                 self.program.insert((program, family)).clone()
             }
         };

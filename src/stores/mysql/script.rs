@@ -1,8 +1,8 @@
 //! What the client is fed for a script, to the letter. Pure: a run feeds it, a dry run is to print it.
 //!
 //! The servers commit around every statement that is not data, so a script that has one is journalled: `begun`, then each
-//! statement with the count behind it, then `done`. Data alone is one transaction with its entry. Each ledger write is
-//! followed by a question that fails, and so ends the client, where the write changed nothing because the lease is lost.
+//! statement with the count behind it, then `done`. Data alone is one transaction with its entry. Where the lease is lost each
+//! ledger write, or the question behind it, is refused, which ends the client.
 
 use super::ledger::{self, Home};
 use crate::domain::sql::{self, Dialect, is_session_setting, tables_locked_after, transaction_open_after};
@@ -172,6 +172,11 @@ impl Feed {
 /// What our own clock within the client is called.
 const BEGAN: &str = "@stepladder_began";
 
+/// Starts it.
+fn clock() -> String {
+    format!("SET {BEGAN} = {}", ledger::NOW)
+}
+
 /// How long a script took, by the server's clock; nothing where a script took our variable away.
 fn took() -> String {
     format!("TIMESTAMPDIFF(MICROSECOND, {BEGAN}, {}) DIV 1000", ledger::NOW)
@@ -186,8 +191,7 @@ impl Frame<'_> {
     /// A script that is data alone: one transaction with its entry.
     pub fn together(self, parts: &[Part<'_>], index: usize, done: &NewEntry) -> Feed {
         let mut out = Feed::of(parts, self.delimiter());
-        let [clock, begins] = self.begins(index);
-        out.ours(&[clock, begins, "START TRANSACTION".to_owned()]);
+        out.ours(&[clock(), "START TRANSACTION".to_owned()]);
         parts.iter().for_each(|part| out.statement(part));
         out.ours(&self.ends(index, done));
         out
@@ -198,8 +202,8 @@ impl Frame<'_> {
         let mut out = Feed::of(parts, self.delimiter());
         let total = out.total;
         let begun = ledger::record(self.home, self.owner, begun);
-        let [clock, begins] = self.begins(index);
-        out.ours(&[&self.write(begun, "entry", &index.to_string())[..], &[clock, begins]].concat());
+        // A script may turn autocommit off, so each write of ours is committed in so many words.
+        out.ours(&[begun, "COMMIT".to_owned(), clock()]);
         for part in parts {
             if part.number > skipped || part.is_setting {
                 out.statement(part);
@@ -208,7 +212,7 @@ impl Frame<'_> {
             let counted = part.number > skipped && part.number < total && !part.within && !part.locked;
             if let (Some(version), true) = (done.version, counted) {
                 let journal = ledger::journal(self.home, &self.owner.token, version, part.number, total);
-                out.ours(&self.write(journal, "part", &format!("{index},{}", part.number)));
+                out.ours(&[journal, self.changed(index, part.number), "COMMIT".to_owned()]);
             }
         }
         out.ours(&self.ends(index, done));
@@ -218,9 +222,9 @@ impl Frame<'_> {
     /// A seed script, which has no entry; one transaction where it can be.
     pub fn seed(self, parts: &[Part<'_>], index: usize, whole: bool) -> Feed {
         let mut out = Feed::of(parts, self.delimiter());
-        let begins = self.begins(index).into_iter();
-        let begins: Vec<String> = begins.chain(whole.then(|| "START TRANSACTION".to_owned())).collect();
-        out.ours(&begins);
+        if whole {
+            out.ours(&["START TRANSACTION".to_owned()]);
+        }
         parts.iter().for_each(|part| out.statement(part));
         out.ours(&["COMMIT".to_owned(), self.says("done", index)]);
         out
@@ -231,25 +235,23 @@ impl Frame<'_> {
         format!("SELECT '{} {word} [{index}]'", self.mark)
     }
 
-    /// The marker of a script's beginning, with the server's number of the connection that it runs in.
-    fn begins(self, index: usize) -> [String; 2] {
-        let (mark, now) = (self.mark, ledger::NOW);
-        [format!("SET {BEGAN} = {now}"), format!("SELECT CONCAT('{mark} begin [{index},', CONNECTION_ID(), ']')")]
-    }
-
     /// The last entry. Only behind its commit is a script done.
-    fn ends(self, index: usize, done: &NewEntry) -> Vec<String> {
+    fn ends(self, index: usize, done: &NewEntry) -> [String; 3] {
         let entry = ledger::record_timed(self.home, self.owner, done, &took());
-        [&self.write(entry, "entry", &index.to_string())[..], &[self.says("done", index)]].concat()
+        [entry, "COMMIT".to_owned(), self.says("done", index)]
     }
 
-    /// A ledger write, and a marker that fails where it changed nothing: a question with two answers is refused under every
-    /// `sql_mode`, and by both servers. A script may turn autocommit off, so it is committed in so many words.
-    fn write(self, sql: String, word: &str, value: &str) -> [String; 3] {
+    /// The marker of a journal, which fails where that changed nothing: a question with two answers is refused under every
+    /// `sql_mode`, and by both servers.
+    fn changed(self, index: usize, part: u32) -> String {
         let mark = self.mark;
-        let check = format!("SELECT IF(ROW_COUNT() = 1, '{mark} {word} [{value}]', (SELECT 1 UNION ALL SELECT 2))");
-        [sql, check, "COMMIT".to_owned()]
+        format!("SELECT IF(ROW_COUNT() = 1, '{mark} part [{index},{part}]', (SELECT 1 UNION ALL SELECT 2))")
     }
+}
+
+/// What a client is asked first in a new session: the server's number of it.
+pub fn asks_session(mark: &str) -> String {
+    format!("SELECT CONCAT('{mark} session [', CONNECTION_ID(), ']');\n")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::client::{self, Family};
 use super::endpoint::Endpoint;
-use super::script::{Feed, Place};
+use super::script::{self, Feed, Place};
 use crate::process::Finished;
 use crate::process::dialogue::{Dialogue, Heard};
 use crate::process::program::Ended;
@@ -27,10 +27,23 @@ pub struct Talk {
     _options: NamedTempFile,
     /// Lines fed so far: the client counts them in its errors.
     lines: usize,
-    /// Whether a script changed the session.
-    used: bool,
+    /// Whether the last script changed the session; none before the first.
+    used: Option<bool>,
     /// What was fed and has not come to its end, in order: where its statements stand, and how many there are.
-    fed: VecDeque<(Vec<Place>, u32)>,
+    fed: VecDeque<Fed>,
+    /// The server's number of the client's session, once it was heard.
+    connection: Option<u64>,
+}
+
+/// A script that was fed.
+#[derive(Default)]
+struct Fed {
+    /// Where its statements stand in all that was fed.
+    places: Vec<Place>,
+    /// How many it has.
+    total: u32,
+    /// Whether a session begins with it.
+    is_first: bool,
 }
 
 /// How a script that did not get to its end ended.
@@ -65,18 +78,33 @@ impl Talk {
         // An interrupted client kills its query; what was asleep then counts as done, and the next statement runs.
         dialogue.goes_on = true;
         let database = endpoint.database.clone().unwrap_or_default();
-        Ok(Self { dialogue, family, database, mark, _options: options, lines: 0, used: false, fed: VecDeque::new() })
+        Ok(Self {
+            dialogue,
+            family,
+            database,
+            mark,
+            _options: options,
+            lines: 0,
+            used: None,
+            fed: VecDeque::new(),
+            connection: None,
+        })
     }
 
     /// Feeds a script. `uses` says that it changes the session.
     pub fn feed(&mut self, feed: Feed, uses: bool) {
-        if self.used {
+        let is_first = self.used != Some(false);
+        if self.used == Some(true) {
             self.say(&self.family.new_session(&self.database));
         }
-        self.used = uses;
+        if is_first {
+            self.say(&format!("DELIMITER ;\n{}", script::asks_session(&self.mark)));
+        }
+        self.used = Some(uses);
         let before = self.lines;
         let moved = |p: &Place| Place { first: p.first + before, last: p.last + before, ..*p };
-        self.fed.push_back((feed.places.iter().map(moved).collect(), feed.total));
+        let places = feed.places.iter().map(moved).collect();
+        self.fed.push_back(Fed { places, total: feed.total, is_first });
         self.say(&feed.text);
     }
 
@@ -85,14 +113,19 @@ impl Talk {
     /// # Errors
     /// It did not get there; the client is gone, and nothing that was fed behind it was run.
     pub fn hear(&mut self, step: &Step, context: &Context<'_>) -> Result<i64, Broken> {
-        let (places, total) = self.fed.pop_front().unwrap_or_default();
-        let (mut began, mut connection) = (Instant::now(), None);
+        let Fed { places, total, is_first } = self.fed.pop_front().unwrap_or_default();
+        let mut began = Instant::now();
+        match is_first {
+            true => self.connection = None,
+            // The client is at it already.
+            false => (context.event)(step.index, StepEvent::Started),
+        }
         loop {
             let left = step.timeout.map(|limit| limit.saturating_sub(began.elapsed()));
             match self.dialogue.hear(left, context.stop) {
                 Heard::Answer(word, value) => match word.as_str() {
-                    "begin" => {
-                        (began, connection) = (Instant::now(), value.get(1).and_then(Value::as_u64));
+                    "session" => {
+                        (began, self.connection) = (Instant::now(), value.get(0).and_then(Value::as_u64));
                         (context.event)(step.index, StepEvent::Started);
                     }
                     "part" => {
@@ -111,7 +144,7 @@ impl Talk {
                         (ended, _) => ended,
                     });
                     let finished = self.dialogue.finish().ok();
-                    return Err(Broken { ended, finished, said: self.printed(), connection, places });
+                    return Err(Broken { ended, finished, said: self.printed(), connection: self.connection, places });
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What a script that did not get to its end is told to be.
 
+use super::ledger;
 use super::script::{Place, Unfit};
 use super::talk::Broken;
 use crate::domain::{Failure, FailureKind};
@@ -49,15 +50,15 @@ impl Rejection {
     }
 }
 
-/// The question behind a ledger write has two answers where the lease is lost.
-const TWO_ANSWERS: u16 = 1242;
+/// What an entry and the question behind a journal are refused with where the lease is lost.
+const LOST: [u16; 2] = [ledger::NO_LEASE, 1242];
 
 /// The failure of a step.
 pub fn failure(step: &Step, broken: &Broken, kept: Kept) -> StepFailure {
     let rejection = rejection(&broken.said);
     let line = rejection.as_ref().and_then(|r| r.user_line(&broken.places));
     // Between statements only our own writes stand.
-    let lost = rejection.as_ref().is_some_and(|r| r.number == TWO_ANSWERS) && line.is_none();
+    let lost = rejection.as_ref().is_some_and(|r| LOST.contains(&r.number)) && line.is_none();
     let begun = broken.connection.is_some();
     let code = broken.finished.as_ref().and_then(|f| f.code);
     let base = StepFailure { kept, line, ..before(step, Failure::failed("")) };
