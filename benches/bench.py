@@ -21,6 +21,7 @@ POSTGRES = os.environ.get("STEPLADDER_TEST_POSTGRES_URL")
 CHROMA = os.environ.get("STEPLADDER_TEST_CHROMADB_OPEN_URL")
 KAFKA = os.environ.get("STEPLADDER_TEST_KAFKA_OPEN_URL")
 KAFKA_BIN = os.environ.get("STEPLADDER_TEST_KAFKA_BIN")
+MARIADB = os.environ.get("STEPLADDER_TEST_MARIADB_URL")
 MONGODB = os.environ.get("STEPLADDER_TEST_MONGODB_OPEN_URL")
 REDIS = os.environ.get("STEPLADDER_TEST_REDIS_URL")
 NEO4J = os.environ.get("STEPLADDER_TEST_NEO4J_URL")
@@ -275,6 +276,47 @@ def mongodb(work):
         "mongosh --eval 1": (nothing, lambda: timed(shell + ["--eval", "1"], work))}, min(ROUNDS, 5))
 
 
+def mysql(work):
+    """100 migrations through stepladder, the same statements with an entry each through one client, and dbmate."""
+    if not MARIADB:
+        return print("\nmysql: left out, STEPLADDER_TEST_MARIADB_URL is not set")
+    at = urllib.parse.urlsplit(MARIADB)
+    client = ["mariadb", "--no-defaults", "--protocol=tcp", "--ssl=0", "-h", at.hostname, "-P", str(at.port), "-u", at.username]
+    login = {"MYSQL_PWD": at.password}
+    url = lambda name: MARIADB.rsplit("/", 1)[0] + "/" + name
+    env = {"MYSQL_URL": url("conf_bench_a")}
+
+    def fresh(name):
+        return lambda: timed(client + ["-e", f"DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name}"], work, login)
+
+    for title, up, down in (("a table each", "CREATE TABLE t{n} (id integer PRIMARY KEY, name varchar(100) NOT NULL);\n", "DROP TABLE t{n};\n"),
+                            ("rows each", "INSERT INTO t VALUES ({n});\nINSERT INTO t VALUES (-{n});\n", "DELETE FROM t WHERE id IN ({n}, -{n});\n")):
+        first = "CREATE TABLE t (id integer PRIMARY KEY);\n"
+        shutil.rmtree(f"{work}/migrations", ignore_errors=True)
+        shutil.rmtree(f"{work}/dbmate", ignore_errors=True)
+        os.makedirs(f"{work}/migrations/mysql")
+        os.makedirs(f"{work}/dbmate")
+        with open(f"{work}/plain.sql", "w") as plain:
+            plain.write("CREATE TABLE ledger (id varchar(100) PRIMARY KEY, at timestamp(6) DEFAULT current_timestamp(6));\n")
+            for n in range(101):
+                texts = (first, "DROP TABLE t;\n") if n == 0 else (up.format(n=n), down.format(n=n))
+                for way, text in zip(("up", "down"), texts):
+                    with open(f"{work}/migrations/mysql/{n + 1:03}_t{n}.{way}.sql", "w") as f:
+                        f.write(text)
+                with open(f"{work}/dbmate/{n + 1:03}_t{n}.sql", "w") as f:
+                    f.write(f"-- migrate:up\n{texts[0]}\n-- migrate:down\n{texts[1]}")
+                plain.write(f"BEGIN;\n{texts[0]}INSERT INTO ledger (id) VALUES ('{n:05}');\nCOMMIT;\n")
+        sides = {"stepladder up": (fresh("conf_bench_a"), lambda: timed([STEPLADDER, "up"], work, env)),
+                 "mariadb < plain.sql": (fresh("conf_bench_b"), lambda: timed(client + ["conf_bench_b"], work, login, f"{work}/plain.sql"))}
+        if DBMATE:
+            argv = [DBMATE, "--url", url("conf_bench_c"), "--migrations-dir", "dbmate", "--no-dump-schema", "up"]
+            sides["dbmate up"] = (fresh("conf_bench_c"), lambda: timed(argv, work))
+        pair(f"MariaDB, 100 pending migrations, {title}", sides)
+    pair("MariaDB, nothing pending of 100", {
+        "stepladder up": (nothing, lambda: timed([STEPLADDER, "up"], work, env)),
+        "mariadb -e 'select 1'": (nothing, lambda: timed(client + ["-e", "select 1"], work, login))})
+
+
 def redis(work):
     """1,000 migrations through stepladder, and the same as MULTI ... EXEC blocks with an entry each through one pipelined client."""
     if not REDIS:
@@ -363,6 +405,7 @@ def idle(work):
 EVERY = {
     "sqlite": (None, None, "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
     "postgres": ("POSTGRES", "POSTGRES_URL", "sql", "CREATE TABLE bench_one (id integer);\n", "DROP TABLE bench_one;\n"),
+    "mysql": ("MARIADB", "MYSQL_URL", "sql", "CREATE TABLE bench_one (a integer);\n", "DROP TABLE bench_one;\n"),
     "redis": ("REDIS", "REDIS_URL", "redis", "SET bench:one 1\n", "DEL bench:one\n"),
     "mongodb": ("MONGODB_OPEN", "MONGODB_URL", "js", "db.createCollection('bench_one');\n", "db.bench_one.drop();\n"),
     "neo4j": ("NEO4J", "NEO4J_URL", "cypher", "CREATE (:BenchOne);\n", "MATCH (n:BenchOne) DELETE n;\n"),
@@ -403,7 +446,7 @@ def status(work):
         timed([STEPLADDER, "down", "--all", "--yes"], work, env)
 
 
-BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "redis": redis, "neo4j": neo4j,
+BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "mysql": mysql, "redis": redis, "neo4j": neo4j,
            "chromadb": chromadb, "kafka": kafka, "mongodb": mongodb, "idle": idle, "status": status}
 
 if __name__ == "__main__":

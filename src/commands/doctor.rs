@@ -51,7 +51,7 @@ pub(super) fn doctor(call: &Call) -> Result<End, Failure> {
         json!({ "stores": stores, "skipped": listener::skipped_value(&skipped) })
     };
     call.screen.answer(text, json);
-    if let Some(line) = listener::skipped_line(&skipped).filter(|_| !call.screen.is_json()) {
+    if let Some(line) = listener::skipped_lines(&skipped).filter(|_| !call.screen.is_json()) {
         call.screen.say(&line);
     }
     let mut faults = examined.iter().flat_map(|e| &e.findings).filter_map(|f| f.fault);

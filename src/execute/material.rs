@@ -72,7 +72,7 @@ fn step(planned: &PlannedStep, script: Script, text: Arc<str>, card: &Card) -> S
         direction: planned.direction,
         file: None,
         text,
-        mode: mode_of(&script, card.is_atomic(), card.extensions),
+        mode: mode_of(&script, card.has_transactions(), card.extensions),
         extension: script.extension,
         path: script.path,
         shape: script.shape,

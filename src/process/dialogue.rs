@@ -34,6 +34,8 @@ pub struct Dialogue {
     /// Lines that came and were not looked at yet.
     heard: VecDeque<String>,
     mark: String,
+    /// Whether a client that is asked to stop only gives up what it is at, and goes on with what it was told next.
+    pub goes_on: bool,
     /// What was printed since somebody took it.
     pub printed: String,
 }
@@ -52,15 +54,21 @@ impl Dialogue {
             output,
             heard: VecDeque::new(),
             mark: format!("{mark} "),
+            goes_on: false,
             printed: String::new(),
         })
     }
 
     /// Sends an order.
     pub fn order(&self, order: &Value) {
+        self.say(format!("{order}\n"));
+    }
+
+    /// Sends a text as it is.
+    pub fn say(&self, text: String) {
         if let Some(orders) = &self.orders {
             // A client that has gone says so through its end.
-            let _ = orders.send(format!("{order}\n"));
+            let _ = orders.send(text);
         }
     }
 
@@ -99,7 +107,7 @@ impl Dialogue {
                 };
                 if let Some(running) = self.running.as_ref().filter(|_| ended.is_some()) {
                     self.orders = None;
-                    running.ender().cancel();
+                    if self.goes_on { running.ender().end() } else { running.ender().cancel() }
                 }
             }
         }

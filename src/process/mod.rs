@@ -1,7 +1,7 @@
 //! Native clients: finding them, starting them as a family of their own, talking to them, ending them.
 
 pub mod command;
-#[cfg(feature = "mongodb")]
+#[cfg(any(feature = "mongodb", feature = "mysql"))]
 pub mod dialogue;
 pub mod find;
 pub mod identity;

@@ -266,10 +266,25 @@ fn is_stray(finding: &Finding) -> bool {
     finding.code == "not-a-migration" && finding.severity == Severity::Problem
 }
 
+/// Beyond so many the names alone are said.
+const NAMED: usize = 3;
+
 /// `skipped (optional, not configured): postgres (set POSTGRES_URL), kafka (set KAFKA_BROKERS)`
 pub fn skipped_line(skipped: &[(String, String)]) -> Option<String> {
-    let names: Vec<String> = skipped.iter().map(|(store, variable)| format!("{store} (set {variable})")).collect();
-    (!names.is_empty()).then(|| format!("skipped (optional, not configured): {}", names.join(", ")))
+    let whole = |(store, variable): &(String, String)| format!("{store} (set {variable})");
+    let (names, advice): (Vec<String>, _) = match skipped.len() {
+        0 => return None,
+        1..=NAMED => (skipped.iter().map(whole).collect(), ""),
+        _ => (skipped.iter().map(|(store, _)| store.clone()).collect(), "; `stepladder doctor` says what each needs"),
+    };
+    Some(format!("skipped (optional, not configured): {}{advice}", names.join(", ")))
+}
+
+/// The same with a line for each.
+pub fn skipped_lines(skipped: &[(String, String)]) -> Option<String> {
+    let width = skipped.iter().map(|(store, _)| store.chars().count()).max()?;
+    let lines = skipped.iter().map(|(store, variable)| format!("\n  {store:width$}   set {variable}"));
+    Some(format!("skipped (optional, not configured):{}", lines.collect::<String>()))
 }
 
 /// The same as JSON.

@@ -64,6 +64,8 @@ pub struct Client {
 pub enum Atomicity {
     /// Everything: script and ledger entry are one transaction unless the script prevents it.
     Atomic,
+    /// Data alone: a script of nothing else is one transaction with its entry, everything else stays.
+    Data,
     /// Nothing.
     None,
 }
@@ -75,8 +77,13 @@ impl std::fmt::Debug for Kind {
 }
 
 impl Card {
-    /// Whether a script and its entry can be one transaction.
+    /// Whether every script and its entry are one transaction, unless the script prevents it.
     pub fn is_atomic(&self) -> bool {
         self.atomic == Atomicity::Atomic
+    }
+
+    /// Whether some scripts and their entries are one transaction.
+    pub fn has_transactions(&self) -> bool {
+        self.atomic != Atomicity::None
     }
 }

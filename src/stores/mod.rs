@@ -27,10 +27,12 @@ mod locked;
 pub mod memory;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "mongodb", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "mongodb", feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -41,6 +43,8 @@ pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
+#[cfg(any(feature = "http", feature = "mysql"))]
+pub mod url;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,6 +70,8 @@ pub static KINDS: &[&Kind] = &[
     &kafka::KIND,
     #[cfg(feature = "mongodb")]
     &mongodb::KIND,
+    #[cfg(feature = "mysql")]
+    &mysql::KIND,
     #[cfg(feature = "shell")]
     &shell::KIND,
     #[cfg(feature = "redis")]

@@ -18,6 +18,8 @@ mod kafka;
 mod leases;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod output;
 #[cfg(feature = "redis")]
 mod redis;

@@ -175,6 +175,26 @@ choose_port() {
 
 port_of() { cat "$SERVERS_DIR/$1/port"; }
 
+# A server's certificate for localhost and 127.0.0.1, the CA that signed it, and one that signed nothing, into a folder.
+tls_files() {
+    local tls=$1
+    mkdir -p "$tls"
+    (
+        cd "$tls" || exit 1
+        for ca in ca wrong-ca; do
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout "$ca.key" -out "$ca.crt" \
+                -subj "/CN=Stepladder tests $ca" -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign'
+        done
+        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=localhost
+        printf '%s\n' 'basicConstraints=CA:FALSE' 'keyUsage=digitalSignature' 'extendedKeyUsage=serverAuth' \
+            'subjectAltName=DNS:localhost,IP:127.0.0.1' >server.ext
+        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile server.ext -out server.crt
+        chmod 0600 ./*.key
+        chmod 0644 ./*.crt
+    ) >>"$LOG" 2>&1 || return 1
+    if am_root; then chown "$(server_user)" "$tls/server.key"; fi
+}
+
 # --- what the tests are told -------------------------------------------------------------------------------------
 
 # A value in single quotes, as the shell takes it.

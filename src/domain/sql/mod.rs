@@ -2,14 +2,15 @@
 //! be run. It is a lexer and no parser, on purpose: the servers know their grammars, and a script that no rule here
 //! recognises is a plain one. Words in comments, strings, quoted names and dollar-quoted bodies decide nothing.
 //!
-//! One pass, linear in the text and without copying it; no input makes it panic. MySQL is read as far as strings,
-//! names and comments go; `DELIMITER` is reported as a client's command and not obeyed.
+//! One pass, linear in the text and without copying it; no input makes it panic. MySQL's `DELIMITER` is
+//! obeyed and reported as the client's command that it is.
 
 mod head;
 mod lexeme;
 mod line;
 mod mark;
 mod meta;
+mod mysql;
 mod postgres;
 mod session;
 mod shape;
@@ -23,7 +24,7 @@ mod tests;
 
 pub use session::is_session_setting;
 pub use shape::shape;
-pub use transaction::transaction_open_after;
+pub use transaction::{tables_locked_after, transaction_open_after};
 
 use line::Lines;
 use split::{Part, Splitter};

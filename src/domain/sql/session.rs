@@ -34,8 +34,13 @@ fn postgres(opening: &Opening<'_>) -> bool {
 fn mysql(text: &str) -> bool {
     let mut rest = tokens(text, Dialect::Mysql);
     // MySQL's dumps hide settings in comments that it runs: `/*!40101 SET NAMES utf8 */`.
-    if rest.next_if(|t| t.is_punct(b'/')).is_some() {
+    while rest.next_if(|t| t.is_punct(b'/')).is_some() {
         while rest.next_if(|t| matches!(t.kind, Kind::Punct(b'*' | b'!') | Kind::Number) || t.text == "M").is_some() {}
+        // MariaDB's begin with a command of its client's: `/*M!999999\- enable the sandbox mode */`.
+        if rest.next_if(|t| t.is_punct(b'\\')).is_none() {
+            break;
+        }
+        while rest.next().is_some_and(|t| !t.is_punct(b'/')) {}
     }
     let elsewhere = ["global", "persist", "persist_only", "password", "transaction", "default"];
     rest.next_if(|t| t.is("use")).is_some()

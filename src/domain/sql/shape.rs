@@ -7,7 +7,7 @@ use super::line::line_of;
 use super::mark::{command, statement};
 use super::split::{Part, Piece, Splitter};
 use super::transaction::{Control, control};
-use super::{Dialect, Mark, Shape, Unclosed, postgres, session, sqlite};
+use super::{Dialect, Mark, Shape, Unclosed, mysql, postgres, session, sqlite};
 
 /// Reads a script's shape. Line numbers and texts are made only for what is found, so that a plain script costs one
 /// pass and no allocation.
@@ -58,7 +58,7 @@ impl<'a> Gatherer<'a> {
         match self.dialect {
             Dialect::Postgres => self.postgres(&opening, piece),
             Dialect::Sqlite => self.sqlite(&opening, piece),
-            Dialect::Mysql => {}
+            Dialect::Mysql => self.mysql(&opening, piece),
         }
     }
 
@@ -91,6 +91,12 @@ impl<'a> Gatherer<'a> {
         } else if !self.enum_values.is_empty() {
             let used = opening.rest().find_map(|token| self.enum_values.get(token.literal()?).copied());
             self.shape.outside_transaction = used.map(|piece| self.mark(piece));
+        }
+    }
+
+    fn mysql(&mut self, opening: &Opening<'_>, piece: Piece) {
+        if self.shape.outside_transaction.is_none() && mysql::ends_transaction(opening) {
+            self.shape.outside_transaction = Some(self.mark(piece));
         }
     }
 

@@ -4,6 +4,7 @@ use super::Dialect;
 use super::head::Head;
 use super::line::line_end;
 use super::meta::{Effect, backslash, data_end, rest_of_line_is_blank, starts_its_line};
+use super::mysql;
 use super::token::{Kind, Lexer, Token};
 
 /// A statement's bytes.
@@ -44,6 +45,8 @@ pub(super) struct Splitter<'a> {
     /// How many blocks of `COPY` data begin with the next line.
     data_due: usize,
     commands: usize,
+    /// What ends a statement in place of the semicolon, once a `DELIMITER` has said so.
+    delimiter: Option<&'a str>,
     /// Offset and name of what was opened and not closed, once the iterator has ended.
     pub unclosed: Option<(usize, &'static str)>,
 }
@@ -54,7 +57,7 @@ impl<'a> Splitter<'a> {
         if text.starts_with('\u{feff}') {
             lexer.at = '\u{feff}'.len_utf8();
         }
-        Self { text, dialect, lexer, open: None, sent: None, data_due: 0, commands: 0, unclosed: None }
+        Self { text, dialect, lexer, open: None, sent: None, data_due: 0, commands: 0, delimiter: None, unclosed: None }
     }
 
     fn grow(&mut self, token: Token) {
@@ -65,7 +68,8 @@ impl<'a> Splitter<'a> {
             Kind::Punct(byte) => open.head.other(byte, token.start, self.dialect),
             Kind::Name | Kind::Text | Kind::Number => open.head.other(0, token.start, self.dialect),
         }
-        while open.head.is_plain() {
+        // Anything may be a delimiter, so there every token is looked at.
+        while open.head.is_plain() && self.delimiter.is_none() {
             open.stop = self.lexer.skim().unwrap_or(open.stop);
             let at = self.lexer.at;
             let Some(byte @ (b'(' | b')')) = self.text.as_bytes().get(at).copied() else { break };
@@ -132,9 +136,24 @@ impl<'a> Splitter<'a> {
         }
         match (self.dialect, token.kind) {
             (Dialect::Sqlite, Kind::Punct(b'.')) => starts_its_line(self.text, token.start),
-            (Dialect::Mysql, Kind::Word) => self.text[token.start..token.end].eq_ignore_ascii_case("delimiter"),
+            (Dialect::Mysql, Kind::Word) => {
+                starts_its_line(self.text, token.start) && mysql::is_client_command(&self.text[token.start..token.end])
+            }
             _ => false,
         }
+    }
+
+    /// Ends the statement where a delimiter stands in a token, or begins with it.
+    fn delimited(&mut self, token: Token) -> Option<Option<Piece>> {
+        let delimiter = self.delimiter?;
+        let (start, stop) = (token.start, mysql::delimiter_within(self.text, token, delimiter)?);
+        self.lexer.at = stop + delimiter.len();
+        if stop > start {
+            self.grow(Token { end: stop, ..token });
+        }
+        let end = stop + delimiter.len();
+        let piece = |open: Open| Piece { start: open.start, stop: open.stop, end, terminated: true };
+        Some(self.open.take().map(piece))
     }
 
     fn finish(&mut self) -> Option<Part> {
@@ -161,15 +180,30 @@ impl Iterator for Splitter<'_> {
             let Some(token) = self.lexer.next() else {
                 return self.finish();
             };
+            if let Some(ended) = self.delimited(token) {
+                match ended {
+                    Some(piece) => return Some(Part::Statement(piece)),
+                    None => continue,
+                }
+            }
             match token.kind {
-                Kind::Punct(b';') => {
+                Kind::Punct(b';') if self.delimiter.is_none() => {
                     if let Some(piece) = self.semicolon(token) {
                         return Some(Part::Statement(piece));
                     }
                 }
                 Kind::Punct(b'\\') if self.dialect == Dialect::Postgres => return Some(self.backslash(token)),
+                // `\N` is an old way to write NULL; every other one is a command, wherever it stands.
+                Kind::Punct(b'\\') if self.dialect == Dialect::Mysql && !self.text[token.end..].starts_with('N') => {
+                    let letter = self.text[token.end..].chars().next().map_or(0, char::len_utf8);
+                    self.lexer.at = token.end + letter;
+                    return Some(self.meta(token.start, token.end + letter));
+                }
                 _ if self.is_line_command(token) => {
                     let (end, _) = line_end(self.text, token.start);
+                    if let Some(delimiter) = mysql::delimiter_set(&self.text[token.start..end]) {
+                        self.delimiter = Some(delimiter).filter(|d| *d != ";");
+                    }
                     self.lexer.at = end;
                     return Some(self.meta(token.start, end));
                 }

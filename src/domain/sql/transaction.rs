@@ -76,6 +76,24 @@ pub fn transaction_open_after(statements: &[Statement<'_>], dialect: Dialect) ->
     after
 }
 
+/// Whether tables are locked by `LOCK TABLES` after each of MySQL's statements. Until `UNLOCK TABLES`, or a transaction that
+/// begins, the server lets the session touch no other table.
+pub fn tables_locked_after(statements: &[Statement<'_>]) -> Vec<bool> {
+    let mut locked = false;
+    let after = statements.iter().map(|statement| {
+        let opening = Opening::of(statement.text, Dialect::Mysql);
+        let tables = || opening.rest().next().is_some_and(|t| t.is_any(&["table", "tables"]));
+        match opening.word() {
+            b"lock" if tables() => locked = true,
+            b"unlock" if tables() => locked = false,
+            _ if control(&opening, Dialect::Mysql) == Some(Control::Begin) => locked = false,
+            _ => {}
+        }
+        locked
+    });
+    after.collect()
+}
+
 fn bare(name: &str) -> &str {
     name.trim_matches(['"', '`', '\'', '[', ']'])
 }

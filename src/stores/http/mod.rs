@@ -1,14 +1,12 @@
 //! What the stores that are spoken to over HTTP share: one agent with its credentials, deadlines and error words.
 
-mod url;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-pub use url::{Url, escaped};
+pub use super::url::{Url, escaped};
 
 use crate::config::{Secret, scrub};
 use crate::domain::Failure;

@@ -5,6 +5,8 @@ mod kafka;
 mod memory;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod neo4j;
 mod postgres;
 mod redis;
@@ -20,6 +22,10 @@ pub const SOURCES: &[Source] = &[
     postgres::POSTGRES,
     postgres::PGBOUNCER,
     postgres::TIMESCALEDB,
+    #[cfg(feature = "mysql")]
+    mysql::MARIADB,
+    #[cfg(feature = "mysql")]
+    mysql::MYSQL,
     redis::SOURCE,
     neo4j::SOURCE,
     chromadb::SOURCE,

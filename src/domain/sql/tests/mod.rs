@@ -1,6 +1,7 @@
 //! The lexer against what real scripts hold.
 
 mod laws;
+mod mysql;
 mod postgres;
 mod sqlite;
 mod transactions;

@@ -1,0 +1,1 @@
+DELETE FROM products WHERE sku IN ('LADDER-3', 'LADDER-7');

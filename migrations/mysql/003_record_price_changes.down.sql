@@ -1,0 +1,2 @@
+DROP TRIGGER products_price_changed;
+DROP TABLE price_changes;

@@ -1,0 +1,1 @@
+ALTER TABLE products DROP INDEX products_cents_idx, ALGORITHM=INPLACE, LOCK=NONE;

@@ -1,0 +1,319 @@
+//! A database whose lease is held: runs scripts through one client and writes the ledger.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::client::Family;
+use super::lease::{self, Pulse};
+use super::ledger::{self, literal};
+use super::script::{self, Frame, Part};
+use super::session::Session;
+use super::talk::{Broken, Talk};
+use super::wire::Trouble;
+use super::{Place, verdict, wipe};
+use crate::domain::{Direction, EntryEvent, Failure, Version};
+use crate::process::program::Ended;
+use crate::stores::{
+    Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StopReason,
+    StoredScript,
+};
+
+/// The lease of one database, held.
+pub struct Held {
+    /// Where the store is and how it is configured.
+    pub place: Place,
+    /// Speaks to the ledger.
+    pub session: Session,
+    /// This run.
+    pub owner: Owner,
+    /// Whose stale lease it was.
+    pub took_over: Option<Holder>,
+    /// The client, once it was looked for.
+    pub program: Option<(PathBuf, Family)>,
+    /// One for all the scripts of a run, once the first one came.
+    pub talk: Option<Talk>,
+}
+
+/// How long the server may take to notice that a client has gone.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Scripts that a client has before it at most.
+const AHEAD: usize = 16;
+
+/// The newest of `begun` and `done` of a step, with its parts.
+type Found = (EntryEvent, Option<(u32, u32)>);
+
+impl Locked for Held {
+    fn took_over(&self) -> Option<&Holder> {
+        self.took_over.as_ref()
+    }
+
+    fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
+        let session = self.session.another();
+        Ok(Box::new(Pulse::new(session, &self.place.home, &self.owner.token, self.place.settings.lease)))
+    }
+
+    fn look(&mut self) -> Result<Ledger, Failure> {
+        ledger::look(&mut self.session, &self.place.home)
+    }
+
+    fn stored_down(&mut self, version: Version) -> Result<Option<StoredScript>, Failure> {
+        ledger::stored_down(&mut self.session, &self.place.home, version)
+    }
+
+    fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        let (mut fed, mut done, mut unfit) = (0, 0, None);
+        while done < steps.len() {
+            // The client should never wait for us, and not everything should be on its way when a run is to stop.
+            let refill = fed - done <= AHEAD / 2;
+            while refill && fed < steps.len() && fed - done < AHEAD && unfit.is_none() && context.stop.asked().is_none()
+            {
+                match self.feed(&steps[fed], false) {
+                    Ok(()) => fed += 1,
+                    Err(failure) => unfit = Some(failure),
+                }
+            }
+            let heard = match (done < fed, unfit.take()) {
+                (true, kept_back) => {
+                    unfit = kept_back;
+                    self.hear(&steps[done..fed], context, false)
+                }
+                (false, Some(failure)) => Err(failure),
+                (false, None) => {
+                    self.verify(&steps[..done])?;
+                    return Ok(Outcome::Stopped);
+                }
+            };
+            if let Err(failure) = heard {
+                self.verify(&steps[..done])?;
+                return Err(failure);
+            }
+            done += 1;
+        }
+        self.verify(steps).map(|()| Outcome::AllDone)
+    }
+
+    fn record(&mut self, entry: &NewEntry) -> Result<(), Failure> {
+        let sql = ledger::record(&self.place.home, &self.owner, entry);
+        self.write(&sql)
+    }
+
+    fn journal(&mut self, version: Version, done: u32, total: u32) -> Result<(), Failure> {
+        let sql = ledger::journal(&self.place.home, &self.owner.token, version, done, total);
+        self.write(&sql)
+    }
+
+    fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
+        self.feed(step, true)?;
+        self.hear(std::slice::from_ref(step), context, true)
+    }
+
+    fn wipe(&mut self) -> Result<(), Failure> {
+        // A client that is open may hold what is to be dropped.
+        if let Some(talk) = self.talk.take() {
+            talk.finish();
+        }
+        wipe::wipe(&mut self.session, &self.place.home, &self.owner.token)
+    }
+
+    fn release(mut self: Box<Self>) -> Result<(), Failure> {
+        let released = lease::release(&mut self.session, &self.place.home, &self.owner.token);
+        if let Some(talk) = self.talk.take() {
+            talk.finish();
+        }
+        released
+    }
+}
+
+impl Held {
+    fn write(&mut self, sql: &str) -> Result<(), Failure> {
+        match self.session.run(sql) {
+            Ok(answers) if answers.iter().any(|answer| answer.affected > 0) => return Ok(()),
+            Ok(_) | Err(Trouble::Refused(ledger::NO_LEASE, _)) => {}
+            Err(trouble) => return Err(self.session.failure(trouble)),
+        }
+        Err(Failure::failed("the lease was lost, so the ledger was not written")
+            .hint("`stepladder lock` shows who holds it; `stepladder status` shows where things stand"))
+    }
+
+    /// The client, started if it is not there.
+    fn talk(&mut self, step: &Step) -> Result<Talk, StepFailure> {
+        if let Some(talk) = self.talk.take() {
+            return Ok(talk);
+        }
+        let (program, family) = match &self.program {
+            Some(known) => known.clone(),
+            None => {
+                let program = self.place.program(Some(&step.full_name())).map_err(|f| verdict::before(step, f))?;
+                let family = Family::of_program(&program).map_err(|f| verdict::before(step, f))?;
+                self.program.insert((program, family)).clone()
+            }
+        };
+        Talk::start(program.clone(), family, &self.place.endpoint, &self.place.settings.root).map_err(|e| {
+            verdict::before(step, Failure::unreachable(format!("`{}` cannot be started: {e}", program.display())))
+        })
+    }
+
+    /// Feeds one script to the client, which comes to it after those before.
+    fn feed(&mut self, step: &Step, seed: bool) -> Result<(), StepFailure> {
+        let parts = script::parts(&step.text).map_err(|unfit| verdict::unfit(step, unfit))?;
+        let mut talk = self.talk(step)?;
+        let frame = Frame { home: &self.place.home, owner: &self.owner, mark: &talk.mark };
+        let feed = made(frame, step, &parts, seed);
+        talk.feed(feed, script::changes_session(&parts));
+        self.talk = Some(talk);
+        Ok(())
+    }
+
+    /// Hears the first of these steps, which were all fed, to its end.
+    fn hear(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<(), StepFailure> {
+        let (Some(step), Some(mut talk)) = (steps.first(), self.talk.take()) else { return Ok(()) };
+        match talk.hear(step, context) {
+            Ok(duration_ms) => {
+                let said = self.place.without_secrets(talk.printed().trim_end());
+                if !said.is_empty() {
+                    (context.event)(step.index, StepEvent::Said(said));
+                }
+                self.talk = Some(talk);
+                (context.event)(step.index, StepEvent::Done { duration_ms });
+                Ok(())
+            }
+            Err(broken) => {
+                let (step, kept) = self.settle(steps, &broken, context, seed);
+                let mut failure = verdict::failure(step, &broken, kept);
+                failure.message = self.place.without_secrets(&failure.message);
+                if failure.what.contains("lease was lost") {
+                    context.stop.ask(StopReason::LeaseLost);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Which step the client was at when it went, and what is left of that one. Whoever is ended may have come further than
+    /// was heard.
+    fn settle<'a>(
+        &mut self,
+        steps: &'a [Step],
+        broken: &Broken,
+        context: &Context<'_>,
+        seed: bool,
+    ) -> (&'a Step, Kept) {
+        let mut at = 0;
+        loop {
+            let kept = self.kept(&steps[at], broken, seed);
+            let stopped = matches!(broken.ended, Some(Ended::Stopped(_)));
+            if kept != Kept::All || !stopped || at + 1 == steps.len() {
+                return (&steps[at], kept);
+            }
+            (context.event)(steps[at].index, StepEvent::Done { duration_ms: 0 });
+            at += 1;
+        }
+    }
+
+    /// What is left of a step whose end was not heard, by what the ledger says.
+    fn kept(&mut self, step: &Step, broken: &Broken, seed: bool) -> Kept {
+        // A statement that is still at work would go on for nobody, and might be recorded after we looked.
+        let quiet = broken.connection.is_none_or(|connection| self.end(connection).unwrap_or(false));
+        if seed {
+            return if is_whole(step) || broken.connection.is_none() { Kept::Nothing } else { Kept::Half(None) };
+        }
+        match self.entries(std::slice::from_ref(step)) {
+            Err(_) => Kept::Unknown,
+            Ok(found) => match found.get(&step.index) {
+                Some((EntryEvent::Done, _)) => Kept::All,
+                Some((_, parts)) => Kept::Half(*parts),
+                None if quiet => Kept::Nothing,
+                None => Kept::Unknown,
+            },
+        }
+    }
+
+    /// Ends a connection of the client's on the server; whether it has gone.
+    fn end(&mut self, connection: u64) -> Result<bool, Failure> {
+        let find = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {connection}");
+        let (until, mut asked) = (Instant::now() + PATIENCE, false);
+        loop {
+            let rows = self.session.read(&find)?;
+            if rows.first().and_then(|row| ledger::number(row, 0)) == Some(0) {
+                return Ok(true);
+            }
+            if Instant::now() > until {
+                return Ok(false);
+            }
+            if !asked {
+                // It may have gone in between; whoever may not end it waits.
+                let _ = self.session.run(&format!("KILL {connection}"));
+                asked = true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Success is positive: the entries of all steps whose markers came back must be there.
+    fn verify(&mut self, done: &[Step]) -> Result<(), StepFailure> {
+        let Some(first) = done.first() else { return Ok(()) };
+        let there = self.entries(done).map_err(|f| StepFailure { kept: Kept::Unknown, ..verdict::before(first, f) })?;
+        let missing = done.iter().find(|s| !matches!(there.get(&s.index), Some((EntryEvent::Done, _))));
+        let Some(step) = missing else { return Ok(()) };
+        let what = Failure::failed("the client reported its end, but the ledger does not have its entry");
+        let failure = verdict::before(step, what);
+        Err(StepFailure { kept: Kept::Unknown, what: "is not in the ledger".to_owned(), ..failure })
+    }
+
+    /// The newest entry of each of these steps in this run.
+    fn entries(&mut self, steps: &[Step]) -> Result<BTreeMap<usize, Found>, Failure> {
+        let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Ok(BTreeMap::new()) };
+        let rows = self.session.read(&format!(
+            "SELECT ordinal, event, parts_done, parts_total FROM {} WHERE run = {} AND ordinal BETWEEN {} AND {} \
+             AND event IN ('begun', 'done') ORDER BY seq",
+            self.place.home.the("ledger"),
+            literal(&self.owner.run),
+            first.index,
+            last.index
+        ))?;
+        let small = |row: &[Option<String>], at| ledger::number(row, at).and_then(|n| u32::try_from(n).ok());
+        let entries = rows.iter().filter_map(|row| {
+            let event = EntryEvent::from_word(ledger::text(row, 1)?)?;
+            let index = usize::try_from(ledger::number(row, 0)?).ok()?;
+            Some((index, (event, small(row, 2).zip(small(row, 3)))))
+        });
+        Ok(entries.collect())
+    }
+}
+
+/// Whether a script is one transaction. What goes on in its middle is none.
+fn is_whole(step: &Step) -> bool {
+    step.mode.is_atomic() && step.resume_from == 0
+}
+
+/// What the client is fed for a step.
+pub fn made(frame: Frame<'_>, step: &Step, parts: &[Part<'_>], seed: bool) -> script::Feed {
+    let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+    let done = entry(step, EntryEvent::Done, (!is_whole(step)).then_some((total, total)));
+    match (seed, is_whole(step)) {
+        (true, whole) => frame.seed(parts, step.index, whole),
+        (false, true) => frame.together(parts, step.index, &done),
+        (false, false) => {
+            let begun = entry(step, EntryEvent::Begun, Some((step.resume_from, total)));
+            frame.apart(parts, step.index, &begun, &done, step.resume_from)
+        }
+    }
+}
+
+fn entry(step: &Step, event: EntryEvent, parts: Option<(u32, u32)>) -> NewEntry {
+    NewEntry {
+        event,
+        direction: step.direction,
+        version: Some(step.version),
+        label: step.label.clone(),
+        checksum: step.checksum.clone(),
+        down: step.down.clone().filter(|_| step.direction == Direction::Up),
+        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
+        duration_ms: None,
+        parts_done: parts.map(|(done, _)| done),
+        parts_total: parts.map(|(_, total)| total),
+        note: None,
+    }
+}

@@ -1,0 +1,2 @@
+-- Nothing to undo: the values go with the column, when the migration that added it is undone.
+-- They cannot be taken back one by one, because the application may have written the same ones since.

@@ -1,0 +1,2 @@
+-- Drops the trigger.
+DROP TRIGGER {{table}}_name_trimmed;
