@@ -106,6 +106,7 @@ started=
 cleanup() {
     trap - EXIT INT TERM HUP
     local kind mine=()
+    [ -z "$linter" ] || kill "$linter" 2>/dev/null
     if [ -n "$starter" ]; then
         kill -s TERM -- "-$starter" 2>/dev/null
         wait "$starter" 2>/dev/null
@@ -203,6 +204,35 @@ print_conformance() {
 locked=()
 [ -z "${CI:-}" ] || locked=(--locked)
 
+lint() { cargo clippy "${locked[@]}" --all-targets -- -D warnings; }
+
+linter=
+lint_log=$target/clippy.log
+
+# Beside the tests, which mostly wait: as soon as cargo has done its own part of them.
+lint_beside_tests() {
+    (
+        until grep -qa '^     Running ' "$test_log" 2>/dev/null; do sleep 1; done
+        exec nice -n 19 bash -c "$(declare -f lint); $(declare -p locked); lint"
+    ) >"$lint_log" 2>&1 </dev/null &
+    linter=$!
+}
+
+wait_for_lint() {
+    local status
+    if ! grep -qa '^     Running ' "$test_log"; then
+        kill "$linter" 2>/dev/null
+        linter=
+        lint
+        return
+    fi
+    wait "$linter"
+    status=$?
+    linter=
+    [ "$status" -eq 0 ] || cat "$lint_log" >&2
+    return "$status"
+}
+
 run_tests() { cargo test "${locked[@]}" "$@" 2>&1 | tee "$test_log"; }
 
 began=$SECONDS
@@ -222,12 +252,15 @@ else
 fi
 
 phase 'cargo fmt --check' cargo fmt --check || fail "not formatted; run: cargo fmt"
-phase 'cargo clippy' cargo clippy "${locked[@]}" --all-targets -- -D warnings || fail "clippy has found something, see above"
+[ -z "$quick" ] || phase 'cargo clippy' lint || fail "clippy has found something, see above"
 phase 'build the tests' cargo test "${locked[@]}" --no-run || fail "the tests do not compile, see above"
 [ -n "$quick" ] || phase 'wait for the servers' wait_for_servers
+[ -n "$quick" ] || lint_beside_tests
 
 phase 'cargo test' run_tests "$@"
 status=$?
+lint_status=0
+[ -n "$quick" ] || phase 'cargo clippy, beside the tests' wait_for_lint || lint_status=$?
 
 if [ -s "$target/conformance.json" ]; then
     printf '\n=== conformance\n'
@@ -247,5 +280,9 @@ awk '/test result: / {
         }
     }
     END { printf "total: %d passed, %d failed, %d skipped\n", passed, failed, ignored }' "$test_log"
-[ "$status" -eq 0 ] || echo "test.sh: cargo test failed with exit code $status; its whole output is in $test_log" >&2
+if [ "$lint_status" -ne 0 ]; then
+    echo "test.sh: clippy has found something, see above" >&2
+    [ "$status" -ne 0 ] || status=$lint_status
+fi
+[ "$status" -eq 0 ] || [ "$status" -eq "$lint_status" ] || echo "test.sh: cargo test failed with exit code $status; its whole output is in $test_log" >&2
 exit "$status"

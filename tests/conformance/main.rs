@@ -23,7 +23,7 @@ use crate::subject::{Selected, Source};
 fn main() {
     let mut arguments = Arguments::from_args();
     // Most of a trial is waiting: for leases, deadlines and clients.
-    arguments.test_threads.get_or_insert(4);
+    arguments.test_threads.get_or_insert(5);
     let report = Arc::new(Report::new(&arguments));
     let mut trials: Vec<Trial> = subjects::SOURCES.iter().flat_map(|source| trials(source, &report)).collect();
     // Clause by clause, so that the kinds whose clients keep the processor busy go beside those that wait.
