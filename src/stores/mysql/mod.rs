@@ -175,6 +175,8 @@ impl Store for Mysql {
     fn client(&self) -> Result<Option<String>, Failure> {
         let program = self.place.program(None)?;
         let (_, said) = Family::ask(&program)?;
+        // MariaDB's begins with its own path.
+        let said = said.strip_prefix(&*program.to_string_lossy()).unwrap_or(&said).trim();
         Ok(Some(format!("{} ({said})", program.display())))
     }
 
