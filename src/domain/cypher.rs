@@ -3,7 +3,7 @@
 //! A lexer and no parser, on purpose: the server knows its grammar. Words in comments, strings and quoted names decide
 //! nothing. One pass, linear in the text; no input makes it panic.
 
-use super::sql::{Shape, Unclosed};
+use super::sql::{Mark, Shape, Unclosed};
 
 /// A statement, or a command of the shell's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,27 @@ impl<'a> Item<'a> {
 pub fn shape(text: &str) -> Shape {
     let scan = scan(text);
     let statements = scan.items.iter().filter(|item| !item.is_command).count();
-    Shape { statements, unclosed: scan.unclosed, ..Shape::default() }
+    let own =
+        scan.items.iter().find(|item| item.is_command && matches!(item.command().0, "begin" | "commit" | "rollback"));
+    // A command may set something or read another file, and schema and data are never in one transaction.
+    let outside = scan.items.iter().find(|item| item.is_command || item.sort() == Sort::Alone);
+    let mark = |item: &Item<'_>| Mark { line: item.line, what: brief(item.text) };
+    Shape {
+        statements,
+        unclosed: scan.unclosed,
+        own_transaction: own.map(mark),
+        outside_transaction: outside.map(mark),
+        ..Shape::default()
+    }
+}
+
+/// A statement as plans name it, on one line. What stands in quotes could be a password.
+fn brief(text: &str) -> String {
+    const WIDTH: usize = 60;
+    let open = text.find(['\'', '"']).map_or(text, |at| &text[..at]);
+    let line = open.split_whitespace().collect::<Vec<_>>().join(" ");
+    let whole = open.len() == text.len() && line.chars().count() <= WIDTH;
+    if whole { line } else { line.chars().take(WIDTH - 1).chain(['…']).collect() }
 }
 
 /// Reads a script.

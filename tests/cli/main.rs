@@ -20,6 +20,8 @@ mod leases;
 mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "neo4j")]
+mod neo4j;
 mod output;
 #[cfg(feature = "redis")]
 mod redis;

@@ -21,6 +21,8 @@ use crate::stores::{Ledger, NewEntry, Owner, StoredScript};
 pub const LEASE_LOST: &str = "stepladder: the lease is lost";
 /// See [`LEASE_LOST`].
 pub const ASKED_TO_STOP: &str = "stepladder: asked to stop";
+/// What the ledger's statements begin with that a client is given.
+pub const BEGINNING: &str = "WITH split($stepladder, ";
 /// Labels of everything that belongs to the ledger; `fresh` keeps its hands off these.
 pub const LABELS: [&str; 3] = ["StepladderMigration", "StepladderMeta", "StepladderLease"];
 /// The beginning of the names of the ledger's constraints.
@@ -110,6 +112,17 @@ impl Guard<'_> {
         self.query(mark, &fields(entry, owner), &rest)
     }
 
+    /// Appends the `done` of a step that is one transaction with it, timed by the server, and returns `mark` with the time it took.
+    pub fn whole(self, entry: &NewEntry, owner: &Owner, mark: &str) -> Query {
+        let rest = format!(
+            "WITH v, m, seq, {NOW} AS now, {NOW} - datetime.transaction().epochMillis AS took \
+             SET m.seq = seq + 1 CREATE (e:StepladderMigration {{seq: seq + 1, at: now, {}}}) \
+             RETURN v[2] + toString(took) AS stepladder",
+            read_back("took")
+        );
+        self.query(mark, &fields(entry, owner), &rest)
+    }
+
     /// Appends the `done` of the step that was begun last, timed by the server, and returns `mark` with the time it took.
     pub fn done(self, entry: &NewEntry, owner: &Owner, mark: &str) -> Query {
         let rest = format!(
@@ -140,6 +153,18 @@ impl Guard<'_> {
              WITH v, b ORDER BY b.seq DESC LIMIT 1 \
              SET b.parts_done = toInteger(v[3]), b.parts_total = toInteger(v[4]) RETURN 1",
         )
+    }
+
+    /// Only looks, and locks nothing, so that the heartbeat has no transaction to wait for.
+    pub fn glance(self, mark: &str) -> Query {
+        let text = format!(
+            "WITH split($stepladder, '\\u001f') AS v OPTIONAL MATCH (l:StepladderLease {{id: 1}}) \
+             WITH v, CASE WHEN v[1] = 'begins' AND l.stop THEN '{ASKED_TO_STOP}' \
+             WHEN l.token = v[0] AND l.expires > {NOW} THEN null ELSE '{LEASE_LOST}' END AS no \
+             WITH v, CASE WHEN no IS NULL THEN 0 ELSE datetime(no).year END AS fine WHERE fine = 0 RETURN v[2] AS stepladder"
+        );
+        let first = [self.token, if self.begins { "begins" } else { "" }, mark];
+        Query { text, parameter: first.map(|f| f.replace(SEPARATOR, " ")).join(&SEPARATOR.to_string()) }
     }
 
     /// Only checks.

@@ -175,7 +175,8 @@ impl Held {
             return Err(self.scrubbed(verdict::failure(step, talked, kept)));
         }
         // Whoever has the lease now may be at the same script.
-        if !matches!(talked.ended, None | Some(Ended::Stopped(StopReason::LeaseLost))) {
+        let killed = talked.ended.is_none() && talked.finished.code.is_none();
+        if killed || !matches!(talked.ended, None | Some(Ended::Stopped(StopReason::LeaseLost))) {
             self.wait_for_quiet(steps.get(talked.done));
         }
         let mut seen = self.seen(steps).map_err(|f| {
@@ -233,8 +234,9 @@ impl Held {
     /// A client that was ended may have left a statement at work: the server notices, and takes it back, in a moment.
     fn wait_for_quiet(&mut self, step: Option<&Step>) {
         let Some(parts) = step.and_then(|step| parts(&step.text).ok()) else { return };
-        let texts: Vec<String> =
-            parts.iter().flat_map(|p| &p.items).filter(|i| !i.is_command).map(|i| ledger::literal(i.text)).collect();
+        let own = parts.iter().flat_map(|p| &p.items).filter(|i| !i.is_command).map(|i| i.text);
+        // One that is being committed still shows its last statement: the ledger's.
+        let texts: Vec<String> = own.chain([ledger::BEGINNING]).map(ledger::literal).collect();
         let find = format!(
             "SHOW TRANSACTIONS YIELD transactionId, currentQuery WHERE any(text IN [{}] WHERE currentQuery STARTS WITH text) \
              RETURN transactionId",

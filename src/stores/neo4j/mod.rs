@@ -42,7 +42,7 @@ pub static KIND: Kind = Kind {
         title: "Neo4j",
         extensions: &["cypher", "cql"],
         client: Some(CLIENT),
-        atomic: Atomicity::None,
+        atomic: Atomicity::Data,
         journals: true,
         dialect: None,
         variables: &["NEO4J_URL", "NEO4J_URI"],

@@ -157,14 +157,17 @@ impl Frame<'_> {
     /// As [`parts`].
     pub fn step(&self, step: &Step) -> Result<String, Unfit> {
         let parts = parts(&step.text)?;
+        if is_whole(step) {
+            return Ok(self.whole(step, &parts));
+        }
         let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
         let skipped = step.resume_from.min(total);
         let mut out = String::new();
-        let begun = entry(step, EntryEvent::Begun, (skipped, total));
+        let begun = entry(step, EntryEvent::Begun, Some((skipped, total)));
         self.ledger(&mut out, format_args!("{} is begun", step.label), |owner, guard| {
             Guard { begins: true, ..guard }.append(&begun, owner, &self.says("begin", step.index, ""))
         });
-        let done = entry(step, EntryEvent::Done, (total, total));
+        let done = entry(step, EntryEvent::Done, Some((total, total)));
         let is_done = |guard: Guard<'_>, owner: &Owner| guard.done(&done, owner, &self.says("done", step.index, ""));
         for (part, number) in parts.iter().zip(1..) {
             part.before.iter().for_each(|item| statement(&mut out, item));
@@ -191,6 +194,33 @@ impl Frame<'_> {
             self.ledger(&mut out, format_args!("{} is done", step.label), |owner, guard| is_done(guard, owner));
         }
         Ok(out)
+    }
+
+    /// A step that is data alone: one transaction with its entry.
+    fn whole(&self, step: &Step, parts: &[Part<'_>]) -> String {
+        let mut out = ":begin\n".to_owned();
+        self.ledger(&mut out, format_args!("{} begins", step.label), |_, guard| {
+            Guard { begins: true, ..guard }.glance(&self.says("begin", step.index, ""))
+        });
+        for (item, number) in parts.iter().flat_map(|part| &part.items).zip(0..) {
+            if number > 0 {
+                self.line(&mut out, item, step.index);
+            }
+            statement(&mut out, item);
+        }
+        let done = entry(step, EntryEvent::Done, None);
+        self.ledger(&mut out, format_args!("{} is done", step.label), |owner, guard| {
+            guard.whole(&done, owner, &self.says("done", step.index, ""))
+        });
+        out + ":commit\n"
+    }
+
+    /// Says which statement of several comes now.
+    fn line(&self, out: &mut String, item: &Item<'_>, index: usize) {
+        if self.owner.is_some() && !item.is_command {
+            let says = self.says("line", index, &item.line.to_string());
+            out.push_str(&format!("RETURN '{says}' AS stepladder;\n"));
+        }
     }
 
     /// A seed script: no entry. Data alone is one transaction.
@@ -236,11 +266,8 @@ impl Frame<'_> {
         }
         for (item, number) in part.items.iter().zip(0..) {
             // In a transaction of the script's own the failing statement is one of several.
-            if number > 1 && self.owner.is_some() && !item.is_command {
-                out.push_str(&format!(
-                    "RETURN '{}' AS stepladder;\n",
-                    self.says("line", index, &item.line.to_string())
-                ));
+            if number > 1 {
+                self.line(out, item, index);
             }
             statement(out, item);
         }
@@ -260,6 +287,11 @@ impl Frame<'_> {
     }
 }
 
+/// Whether a script is one transaction with its entry. What goes on in its middle is none.
+pub fn is_whole(step: &Step) -> bool {
+    step.mode.is_atomic() && step.resume_from == 0
+}
+
 /// A statement may end in a comment, so its terminator stands on a line of its own.
 fn statement(out: &mut String, item: &Item<'_>) {
     out.push_str(item.text);
@@ -267,7 +299,7 @@ fn statement(out: &mut String, item: &Item<'_>) {
 }
 
 /// An entry about a step.
-pub fn entry(step: &Step, event: EntryEvent, parts: (u32, u32)) -> NewEntry {
+pub fn entry(step: &Step, event: EntryEvent, parts: Option<(u32, u32)>) -> NewEntry {
     NewEntry {
         event,
         direction: step.direction,
@@ -277,8 +309,8 @@ pub fn entry(step: &Step, event: EntryEvent, parts: (u32, u32)) -> NewEntry {
         down: step.down.clone().filter(|_| step.direction == Direction::Up && event != EntryEvent::Failed),
         ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
         duration_ms: None,
-        parts_done: Some(parts.0),
-        parts_total: Some(parts.1),
+        parts_done: parts.map(|(done, _)| done),
+        parts_total: parts.map(|(_, total)| total),
         note: None,
     }
 }
