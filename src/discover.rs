@@ -269,6 +269,9 @@ pub fn script(
     if let Err(wrong) = if extension == "kafka" { lines::parts(text).map(drop) } else { Ok(()) } {
         findings.push(Finding::error("unreadable-line", shown, wrong.message).at(wrong.line).hint(wrong.hint));
     }
+    if let Err(wrong) = if extension == "http" { crate::domain::http::requests(text).map(drop) } else { Ok(()) } {
+        findings.push(Finding::error("unreadable-line", shown, wrong.message).at(wrong.line).hint(wrong.hint));
+    }
     if direction == Direction::Down && directives.irreversible.is_some() {
         let message = "says `irreversible`, which belongs into the up script";
         findings.push(Finding::problem("irreversible-down", shown, message));

@@ -10,6 +10,7 @@ pub mod directive;
 pub mod failure;
 pub mod file_name;
 pub mod finding;
+pub mod http;
 pub mod ledger;
 pub mod lines;
 pub mod mode;
