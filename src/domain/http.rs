@@ -25,6 +25,8 @@ pub struct Request {
     pub expect: Vec<Range<u16>>,
     /// From `# @await-task`: the answer names a task, which is to be waited for.
     pub await_task: bool,
+    /// A pause instead of a request, in the languages that know one.
+    pub pause: Option<std::time::Duration>,
 }
 
 /// A request's body.

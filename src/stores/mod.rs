@@ -21,6 +21,8 @@ mod card;
 pub mod chromadb;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "influxdb")]
+pub mod influxdb;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod locked;
@@ -30,7 +32,7 @@ pub mod mongodb;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "mongodb", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "influxdb", feature = "mongodb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -62,6 +64,8 @@ pub static KINDS: &[&Kind] = &[
     &postgres::TIMESCALEDB,
     #[cfg(feature = "chromadb")]
     &chromadb::KIND,
+    #[cfg(feature = "influxdb")]
+    &influxdb::KIND,
     #[cfg(feature = "kafka")]
     &kafka::KIND,
     #[cfg(feature = "mongodb")]

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Unsendable};
 use super::run::Manners;
-use crate::domain::http::{Request, requests};
+use crate::domain::http::Request;
 use crate::domain::{Failure, FailureKind};
 use crate::stores::{Kept, Preview, Step, StepFailure};
 
@@ -21,7 +21,7 @@ impl<'a> Job<'a> {
     /// # Errors
     /// The first request that cannot be sent: nothing of the script was.
     pub fn read(step: &'a Step, base: &str, manners: &dyn Manners) -> Result<Self, StepFailure> {
-        let found = requests(&step.text).map_err(|w| unfit(step, w.line, (w.message, w.hint.to_owned())))?;
+        let found = manners.read(step).map_err(|w| unfit(step, w.line, (w.message, w.hint.to_owned())))?;
         let mut parts = Vec::with_capacity(found.len());
         for request in found {
             let call = Call::new(&request, base).and_then(|call| manners.allow(&request, &call).map(|()| call));
@@ -66,6 +66,10 @@ pub fn preview(steps: &[Step], base: &str, manners: &dyn Manners) -> Result<Prev
         for (at, (request, call)) in job.parts.iter().enumerate().skip(job.first() as usize) {
             if at > job.first() as usize {
                 lines.push(format!("# ledger: {at} of {} done", job.total()));
+            }
+            if let Some(words) = manners.shown(request) {
+                lines.extend(words.lines().map(str::to_owned));
+                continue;
             }
             lines.push(format!("{} {}", call.method, call.path));
             lines.extend(call.headers.iter().map(|(name, value)| format!("{name}: {value}")));

@@ -47,6 +47,8 @@ pub struct Answer {
     pub form: String,
     /// Where a redirect leads.
     pub location: Option<String>,
+    /// All headers: names, in lower case, and values.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Answer {
@@ -58,6 +60,11 @@ impl Answer {
     /// Whether the server wants other credentials.
     pub fn is_refusal(&self) -> bool {
         self.status == 401 || self.status == 403
+    }
+
+    /// The first header with this name, written in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON; null where it is none.
@@ -130,8 +137,10 @@ impl Agent {
         let form = header("content-type").unwrap_or_default();
         let form = form.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let location = header("location");
+        let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = answer.headers().iter().map(|(n, v)| (n.as_str().to_owned(), text(v))).collect();
         let bytes = answer.body_mut().with_config().limit(MOST).read_to_vec()?;
-        Ok(Answer { status, body: String::from_utf8_lossy(&bytes).into_owned(), form, location })
+        Ok(Answer { status, body: String::from_utf8_lossy(&bytes).into_owned(), form, location, headers })
     }
 
     /// Where it is: `https://host:8000/prefix`.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::call::{Call, Limit, Trouble, Unsendable};
 use super::job::Job;
 use super::{Agent, Answer};
-use crate::domain::http::Request;
+use crate::domain::http::{Request, Wrong, requests};
 use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
 use crate::process::program::Ended;
 use crate::stores::{Context, Kept, NewEntry, Outcome, Step, StepEvent, StepFailure, Stop, StopReason};
@@ -72,6 +72,27 @@ pub enum Progress {
 
 /// What a kind knows of its server's answers.
 pub trait Manners {
+    /// The requests of a script.
+    ///
+    /// # Errors
+    /// The first thing that cannot be read, with its line.
+    fn read(&self, step: &Step) -> Result<Vec<Request>, Wrong> {
+        requests(&step.text)
+    }
+
+    /// The words of a part that its author did not write as a request.
+    fn shown(&self, _request: &Request) -> Option<String> {
+        None
+    }
+
+    /// A request as it is sent now, after those before it were done.
+    ///
+    /// # Errors
+    /// What it needs is not there.
+    fn complete(&self, _request: &Request, call: &Call) -> Result<Call, Fault> {
+        Ok(call.clone())
+    }
+
     /// Whether a script may send this at all: the ledger is not a script's to touch.
     ///
     /// # Errors
@@ -198,7 +219,10 @@ impl Work<'_> {
                 None if done == 0 => Kept::Nothing,
                 None => Kept::Half(None),
             };
-            let place = format!("request {} of {total}, {}", done + 1, request.shown());
+            let place = match self.manners.shown(request) {
+                Some(_) => format!("statement {} of {total}", done + 1),
+                None => format!("request {} of {total}, {}", done + 1, request.shown()),
+            };
             let failed = |broken: Broken| broken.within(&place).of(self.step, Some(request.line), kept);
             self.part(request, call).map_err(failed)?;
             if let Some(book) = book.as_mut().filter(|_| done + 1 < total) {
@@ -219,9 +243,17 @@ impl Work<'_> {
 
     /// One request, with its effect awaited.
     fn part(&self, request: &Request, call: &Call) -> Result<(), Broken> {
-        let answer = self.agent.call(call, self.limit())?;
+        if let Some(time) = request.pause {
+            return self.limit().pause(time).map_or(Ok(()), |ended| Err(Broken::ended(&ended)));
+        }
+        let call = self
+            .manners
+            .complete(request, call)
+            .map_err(|Fault { message, hints }| Broken { hints, ..Broken::rejected(self.agent.scrub(&message)) })?;
+        let answer = self.agent.call(&call, self.limit())?;
         self.judge(request, &answer)?;
-        let said = format!("{}: HTTP {} {}", request.shown(), answer.status, answer.body.trim());
+        let shown = self.manners.shown(request).unwrap_or_else(|| request.shown());
+        let said = format!("{shown}: HTTP {} {}", answer.status, answer.body.trim());
         (self.context.event)(self.step.index, StepEvent::Said(self.agent.scrub(said.trim_end())));
         if request.await_task {
             let Some(task) = self.manners.task(&answer) else {
