@@ -1,6 +1,7 @@
 //! The kinds under test, a file each.
 
 mod chromadb;
+mod influxdb;
 mod kafka;
 mod memory;
 #[cfg(feature = "mongodb")]
@@ -26,6 +27,7 @@ pub const SOURCES: &[Source] = &[
     #[cfg(feature = "mongodb")]
     mongodb::SOURCE,
     shell::SOURCE,
+    influxdb::FIRST,
     kafka::TOOLS,
     kafka::BUILTIN,
 ];
