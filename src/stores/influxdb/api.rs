@@ -228,18 +228,12 @@ impl Api {
         Call { method: "POST".to_owned(), path: format!("/query?epoch=ns{database}"), headers: Vec::new(), body }
     }
 
-    /// The request that writes points.
-    ///
-    /// # Errors
-    /// As [`Api::server`].
-    pub fn write_call(&self, database: &str, policy: Option<&str>, points: &str) -> Result<Call, Failure> {
-        let name = escaped(database);
+    /// The request that writes points into the ledger.
+    fn write_call(&self, points: &str) -> Result<Call, Failure> {
+        let name = escaped(&self.endpoint.ledger);
         let path = match self.is_second()? {
             true => format!("/api/v2/write?bucket={name}&orgID={}&precision=ns", escaped(&self.org_id()?)),
-            false => {
-                let policy = policy.map(|rp| format!("&rp={}", escaped(rp))).unwrap_or_default();
-                format!("/write?db={name}{policy}&precision=n")
-            }
+            false => format!("/write?db={name}&precision=n"),
         };
         let body = Some(("text/plain; charset=utf-8".to_owned(), points.as_bytes().to_vec()));
         Ok(Call { method: "POST".to_owned(), path, headers: Vec::new(), body })
@@ -261,7 +255,8 @@ impl Api {
     /// # Errors
     /// The server's refusal; no answer, and then they may be there.
     pub fn write(&self, points: &str) -> Result<(), Failure> {
-        let answer = self.give(self.write_call(&self.endpoint.ledger, None, points)?)?;
+        let call = self.write_call(points)?;
+        let answer = self.patiently(|| self.give(call.clone()))?;
         self.expect(answer).map(drop)
     }
 
@@ -305,7 +300,8 @@ impl Api {
              |> filter(fn: (r) => r._measurement == \"{measurement}\"{filter}) |> keep(columns: [\"_time\", \"_field\", \"_value\"])",
             Value::from(self.endpoint.ledger.as_str())
         );
-        let answer = self.give(self.flux_call(&flux)?)?;
+        let call = self.flux_call(&flux)?;
+        let answer = self.patiently(|| self.give(call.clone()))?;
         if answer.status == 404 {
             return Ok(None);
         }
@@ -348,7 +344,8 @@ impl Api {
         let body = json!({ "start": start, "stop": stop, "predicate": predicate });
         let org = self.org_id()?;
         let path = format!("/api/v2/delete?bucket={}&orgID={}", escaped(ledger), escaped(&org));
-        self.expect(self.ask("POST", &path, Some(&body))?).map(std::mem::drop)
+        let answer = self.patiently(|| self.ask("POST", &path, Some(&body)))?;
+        self.expect(answer).map(std::mem::drop)
     }
 
     /// Makes a database or a bucket, unless it is there.
@@ -453,6 +450,19 @@ impl Api {
     }
 
     // --- answers ----------------------------------------------------------------------------------------------
+
+    /// Asks again for a moment: InfluxDB 2 shows a bucket before its storage is there, and says 500 until it is. What is
+    /// asked here may be asked twice.
+    fn patiently(&self, ask: impl Fn() -> Result<Answer, Failure>) -> Result<Answer, Failure> {
+        for _ in 0..20 {
+            let answer = ask()?;
+            if answer.status != 500 {
+                return Ok(answer);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        ask()
+    }
 
     fn give(&self, call: Call) -> Result<Answer, Failure> {
         let stop = Stop::default();

@@ -28,6 +28,7 @@ pub const SOURCES: &[Source] = &[
     mongodb::SOURCE,
     shell::SOURCE,
     influxdb::FIRST,
+    influxdb::SECOND,
     kafka::TOOLS,
     kafka::BUILTIN,
 ];

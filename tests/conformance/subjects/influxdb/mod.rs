@@ -1,8 +1,10 @@
 //! InfluxDB 1 and 2, observed over plain HTTP.
 
 mod first;
+mod second;
 
 pub use first::FIRST;
+pub use second::SECOND;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
