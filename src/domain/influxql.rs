@@ -247,7 +247,8 @@ fn duration(text: &str) -> Option<Duration> {
 
 fn insert(rest: &str) -> Result<Sort<'_>, String> {
     let wrong = || "INSERT takes a point in line protocol: `INSERT cpu,host=a value=1`, or `INSERT INTO \"db\".\"rp\" cpu value=1`";
-    let into = rest.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("into")) && rest[4..].starts_with([' ', '\t']);
+    let into = rest.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("into"))
+        && (rest.len() == 4 || rest[4..].starts_with([' ', '\t']));
     let (mut names, mut point) = (Vec::new(), rest);
     if into {
         let mut left = rest[4..].trim_start();
@@ -349,6 +350,7 @@ mod tests {
         let sorts = |text| scan(text).statements.into_iter().map(|s| s.sort).collect::<Vec<_>>();
         assert_eq!(sorts("SLEEP 1.5s; sleep 200ms"), [1500, 200].map(|ms| Sort::Sleep(Duration::from_millis(ms))));
         assert_eq!(scan("\nSLEEP well").wrong.map(|w| w.0), Some(2));
+        assert_eq!(scan("INSERT INTO").wrong.map(|w| w.0), Some(1));
         assert_eq!(scan("INSERT").wrong.map(|w| w.0), Some(1));
         assert!(scan("INSERT INTO \"a").wrong.is_some());
     }

@@ -11,6 +11,8 @@ mod dry_run;
 mod failures;
 mod fresh;
 mod generate;
+#[cfg(feature = "influxdb")]
+mod influxdb;
 mod init;
 mod json;
 #[cfg(feature = "kafka")]

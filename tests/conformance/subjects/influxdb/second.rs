@@ -286,7 +286,8 @@ impl Subject for Second {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let expires = (now + time).as_millis();
         let number = number + 1;
-        let known = format!("owner={},renewed=\"{}\",expires=\"{expires}\"", field(&owner.to_string()), now.as_millis());
+        let known =
+            format!("owner={},renewed=\"{}\",expires=\"{expires}\"", field(&owner.to_string()), now.as_millis());
         self.write(LEDGER, &format!("leases,mark=somebody-else {known} {number}"));
         let name = format!("stepladder.lease_{number}");
         let bucket = json!({ "orgID": self.org, "name": name, "description": "somebody-else", "retentionRules": [] });
