@@ -248,7 +248,7 @@ fn flux_and_requests_that_fail_are_told_on_an_influxdb_2() {
     ] {
         let fill = |text: &str| text.replace("NAME", &name);
         pair(&world, "001_a", extension, &fill(script), "");
-        says(&world.run("up"), 1, &words.map(|w| fill(w)).each_ref().map(String::as_str));
+        says(&world.run("up"), 1, &words.map(fill).each_ref().map(String::as_str));
         world.run("repair influxdb/1 --mark reverted --yes");
         std::fs::remove_dir_all(world.path("migrations")).unwrap();
     }

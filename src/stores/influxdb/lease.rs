@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::{Api, Said};
-use super::log::Log;
+use super::api::Api;
+use super::log::{self, Log};
+use super::query::{Said, field};
 use crate::domain::Failure;
 use crate::domain::influxql::quoted;
 use crate::stores::{Heart, Holder, Owner};
@@ -43,6 +44,13 @@ struct Person {
     run: String,
     token: String,
     tool: String,
+}
+
+impl Person {
+    fn of(owner: &Owner) -> Self {
+        let Owner { user, host, pid, process, run, token, tool } = owner.clone();
+        Self { user, host, pid, process, run, token, tool }
+    }
 }
 
 /// What stands on a claim for this token: version 1 has room for a number.
@@ -137,7 +145,7 @@ fn tell(api: &Api, number: i64, mark: &str, person: Option<&Person>, length: Dur
     let expires = now.saturating_add(length).saturating_add(TICK_MS);
     let person = person.map(|p| {
         let text = serde_json::to_string(p).unwrap_or_default();
-        format!(",owner={},since=\"{now}\"", super::api::field(&text))
+        format!(",owner={},since=\"{now}\"", field(&text))
     });
     let person = person.unwrap_or_default();
     api.write(&format!("{LEASES},mark={mark} renewed=\"{now}\",expires=\"{expires}\"{person} {number}"))
@@ -202,15 +210,6 @@ pub fn take(
     note: impl Fn(&Holder) -> String,
 ) -> Result<Attempt, Failure> {
     let mark = mark(api, &owner.token)?;
-    let person = Person {
-        user: owner.user.clone(),
-        host: owner.host.clone(),
-        pid: owner.pid,
-        process: owner.process.clone(),
-        run: owner.run.clone(),
-        token: owner.token.clone(),
-        tool: owner.tool.clone(),
-    };
     // Others that come and go between two requests make another round worth while.
     for _ in 0..6 {
         let before = claims(api)?.unwrap_or_default();
@@ -224,36 +223,41 @@ pub fn take(
                 return Ok(Attempt::Held(holder.clone()));
             }
         }
-        let log = super::log::read(api)?.unwrap_or_default();
-        let opened = log.opened.map_or(0, |(lease, _)| lease);
+        let opened = log::read(api)?.unwrap_or_default().opened.map_or(0, |(lease, _)| lease);
         let number = before.last().map_or(0, |top| top.number).max(opened) + 1;
         // What is known of a holder must be there before the claim is.
-        tell(api, number, &mark, Some(&person), length)?;
+        tell(api, number, &mark, Some(&Person::of(owner)), length)?;
         if !claim(api, number, &mark)? {
             api.forget(LEASES, &mark)?;
             continue;
         }
-        // Everything that counts is there now: who writes after this sees our claim behind its write.
-        let after = claims(api)?.unwrap_or_default();
-        let ours = after.last().filter(|top| top.number == number && top.mark == mark);
-        let book = super::log::read(api)?.unwrap_or_default();
-        if ours.is_none() || book.opened.is_some_and(|(lease, _)| lease >= number) {
-            for claim in after.iter().filter(|claim| claim.number == number && claim.mark == mark) {
-                remove(api, claim)?;
-            }
-            continue;
+        if let Some(log) = begin(api, owner, number, &mark, from.as_ref().map(&note))? {
+            return Ok(Attempt::Ours(Box::new(log), from));
         }
-        let mut log = Log::open(api.clone(), owner.clone(), number, mark.clone(), book);
-        let note = from.as_ref().map(&note);
-        if !log.begin(note)? {
-            continue;
-        }
-        for claim in after.iter().filter(|claim| claim.number < number) {
-            remove(api, claim)?;
-        }
-        return Ok(Attempt::Ours(Box::new(log), from));
     }
     Err(Failure::failed("the lease changed hands again and again in a moment").hint("run the command again"))
+}
+
+/// Begins a lease whose number we have claimed; none when the claim came too late.
+fn begin(api: &Api, owner: &Owner, number: i64, mark: &str, note: Option<String>) -> Result<Option<Log>, Failure> {
+    // Everything that counts is there by now: who writes from here on sees our claim behind its write.
+    let claims = claims(api)?.unwrap_or_default();
+    let book = log::read(api)?.unwrap_or_default();
+    let is_highest = claims.last().is_some_and(|top| top.number == number && top.mark == mark);
+    if !is_highest || book.opened.is_some_and(|(lease, _)| lease >= number) {
+        for ours in claims.iter().filter(|claim| claim.number == number && claim.mark == mark) {
+            remove(api, ours)?;
+        }
+        return Ok(None);
+    }
+    let mut log = Log::open(api.clone(), owner.clone(), number, mark.to_owned(), book);
+    if !log.begin(note)? {
+        return Ok(None);
+    }
+    for lower in claims.iter().filter(|claim| claim.number < number) {
+        remove(api, lower)?;
+    }
+    Ok(Some(log))
 }
 
 /// Whether a claim is the highest one.

@@ -9,9 +9,10 @@
 use std::thread;
 use std::time::Duration;
 
-use super::api::{Api, field};
+use super::api::Api;
 use super::book::{Book, lease_of, place};
 use super::lease;
+use super::query::field;
 use super::record::{Record, Row, Says};
 use crate::domain::Failure;
 use crate::stores::Owner;

@@ -1,6 +1,7 @@
 //! What `doctor` and `wait` learn.
 
-use super::api::{Api, Said};
+use super::api::Api;
+use super::query::Said;
 use crate::domain::Failure;
 use crate::stores::Probe;
 

@@ -1,8 +1,9 @@
 //! Scripts as requests: statements of InfluxQL, Flux as a query, and what an answer means.
 
-use super::api::{Api, Said, said};
+use super::api::Api;
 use super::complete;
 use super::csv;
+use super::query::{Said, said};
 use crate::domain::http::{Body, Form, Request, Wrong, requests};
 use crate::domain::influxql::{Sort, Statement, quoted, scan};
 use crate::stores::Step;

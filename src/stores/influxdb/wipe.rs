@@ -1,7 +1,8 @@
 //! What `fresh` drops. Of an InfluxDB 1 the databases that the configuration names; of an InfluxDB 2 the organisation's
 //! buckets and tasks. The server's own and every ledger stay.
 
-use super::api::{Api, Bucket};
+use super::api::Api;
+use super::org::Bucket;
 use crate::domain::Failure;
 use crate::domain::influxql::quoted;
 use crate::domain::plan::count;
