@@ -37,7 +37,7 @@ pub struct Agent {
 }
 
 /// What a server answered, whatever its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status: 200.
     pub status: u16,
