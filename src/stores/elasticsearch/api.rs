@@ -1,11 +1,20 @@
 //! The few requests that the ledger, the lease and `fresh` need.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
 use super::words;
 use crate::domain::Failure;
 use crate::stores::http::{Agent, Answer, escaped};
+
+/// How often a read is tried again whose index is only just being made, by us or by another run.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(100);
+/// What is said of such an index.
+const NOT_YET: &str = "no_shard_available_action_exception";
 
 /// Speaks to one cluster. Clones share their connections.
 #[derive(Clone)]
@@ -72,7 +81,14 @@ impl Api {
     /// # Errors
     /// As [`Api::now_ms`].
     pub fn get(&self, id: &str) -> Result<Option<Document>, Failure> {
-        let answer = self.agent.send("GET", &self.document("_doc", id), None)?;
+        let mut answer = self.agent.send("GET", &self.document("_doc", id), None)?;
+        for _ in 0..TRIES {
+            if answer.status != 503 || words::kind(&answer) != NOT_YET {
+                break;
+            }
+            thread::sleep(PAUSE);
+            answer = self.agent.send("GET", &self.document("_doc", id), None)?;
+        }
         if answer.status == 404 {
             return Ok(None);
         }
@@ -87,11 +103,20 @@ impl Api {
     /// As [`Api::now_ms`]; an index that cannot be read.
     pub fn many(&self, ids: &[String]) -> Result<Option<Vec<Option<Value>>>, Failure> {
         let path = format!("/{}/_mget?_source_excludes=entries.down.text", escaped(&self.index));
-        let answer = self.agent.send("POST", &path, Some(&serde_json::json!({ "ids": ids })))?;
-        if answer.status == 404 && words::kind(&answer) == "index_not_found_exception" {
-            return Ok(None);
-        }
-        let mut said = self.expect(answer)?.json();
+        let body = serde_json::json!({ "ids": ids });
+        let mut tries = 0;
+        let mut said = loop {
+            let answer = self.agent.send("POST", &path, Some(&body))?;
+            if answer.status == 404 && words::kind(&answer) == "index_not_found_exception" {
+                return Ok(None);
+            }
+            let said = self.expect(answer)?.json();
+            if tries == TRIES || said["docs"][0]["error"]["type"] != NOT_YET {
+                break said;
+            }
+            tries += 1;
+            thread::sleep(PAUSE);
+        };
         let mut found = Vec::with_capacity(ids.len());
         for document in said["docs"].as_array_mut().into_iter().flatten() {
             match document["error"]["type"].as_str() {

@@ -56,13 +56,14 @@ impl Elastic {
         format!("{}-ledger", self.name)
     }
 
-    /// One request of HTTP 1.0: status and body.
+    /// One request: status and body.
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let body = body.map(Value::to_string).unwrap_or_default();
         let login = self.login.as_ref().map(|l| base64::engine::general_purpose::STANDARD.encode(l));
         let login = login.map(|l| format!("authorization: Basic {l}\r\n")).unwrap_or_default();
         let head = format!(
-            "{method} {path} HTTP/1.0\r\nhost: {}\r\n{login}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{login}content-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
             self.server,
             body.len()
         );
@@ -74,7 +75,11 @@ impl Elastic {
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        let body = match head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+            true => whole(body),
+            false => body.to_owned(),
+        };
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
     fn must(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
@@ -165,6 +170,17 @@ impl Elastic {
         settings["number_of_replicas"] = 0.into();
         self.must("PUT", &format!("/{name}"), Some(&json!({ "settings": { "index": settings } })));
     }
+}
+
+/// A body that came in chunks.
+fn whole(mut chunks: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = chunks.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        whole.push_str(&rest[..size]);
+        chunks = rest.get(size + 2..).unwrap_or_default();
+    }
+    whole
 }
 
 impl Drop for Elastic {
