@@ -5,6 +5,9 @@ mod job;
 mod run;
 mod url;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
