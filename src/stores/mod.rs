@@ -19,6 +19,8 @@
 mod card;
 #[cfg(feature = "chromadb")]
 pub mod chromadb;
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "influxdb")]
@@ -32,7 +34,14 @@ pub mod mongodb;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "influxdb", feature = "mongodb", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(
+    feature = "elasticsearch",
+    feature = "influxdb",
+    feature = "mongodb",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -64,6 +73,8 @@ pub static KINDS: &[&Kind] = &[
     &postgres::TIMESCALEDB,
     #[cfg(feature = "chromadb")]
     &chromadb::KIND,
+    #[cfg(feature = "elasticsearch")]
+    &elasticsearch::KIND,
     #[cfg(feature = "influxdb")]
     &influxdb::KIND,
     #[cfg(feature = "kafka")]

@@ -8,6 +8,8 @@ mod aliases;
 mod chromadb;
 mod configuration;
 mod dry_run;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod failures;
 mod fresh;
 mod generate;

@@ -5,6 +5,9 @@ mod job;
 mod run;
 mod url;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +40,7 @@ pub struct Agent {
 }
 
 /// What a server answered, whatever its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status: 200.
     pub status: u16,

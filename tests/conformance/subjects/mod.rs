@@ -1,6 +1,7 @@
 //! The kinds under test, a file each.
 
 mod chromadb;
+mod elasticsearch;
 mod influxdb;
 mod kafka;
 mod memory;
@@ -24,6 +25,8 @@ pub const SOURCES: &[Source] = &[
     redis::SOURCE,
     neo4j::SOURCE,
     chromadb::SOURCE,
+    elasticsearch::ELASTICSEARCH,
+    elasticsearch::OPENSEARCH,
     #[cfg(feature = "mongodb")]
     mongodb::SOURCE,
     shell::SOURCE,
