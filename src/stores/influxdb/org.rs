@@ -37,11 +37,14 @@ impl Api {
             Some(name) => format!("/api/v2/orgs?org={}", escaped(name)),
             None => "/api/v2/orgs?limit=2".to_owned(),
         };
-        let answer = self.ask("GET", &path, None)?;
-        let found = if answer.status == 404 { Value::Null } else { self.expect(answer)?.json() };
-        let all: Vec<&str> = found["orgs"].as_array().into_iter().flatten().filter_map(|o| o["id"].as_str()).collect();
+        let mut all = self.ids(&path, "orgs", "id")?;
+        if let (true, Some(name)) = (all.is_empty(), &self.endpoint.org) {
+            // A token may see the buckets of an organisation, and not the organisation.
+            all = self.ids(&format!("/api/v2/buckets?org={}&limit={PAGE}", escaped(name)), "buckets", "orgID")?;
+            all.dedup();
+        }
         match (all.as_slice(), &self.endpoint.org) {
-            ([id], _) => Ok(self.org.get_or_init(|| (*id).to_owned()).clone()),
+            ([id], _) => Ok(self.org.get_or_init(|| id.clone()).clone()),
             (_, Some(name)) => {
                 Err(Failure::unreachable(format!("{} has no organisation {name}", self.agent().shown()))
                     .hint("`influx org list` shows them; the token must be of this organisation"))
@@ -49,6 +52,14 @@ impl Api {
             (_, None) => Err(Failure::usage(format!("the organisation on {} is not named", self.agent().shown()))
                 .hint("set INFLUXDB_ORG, or `org` under the store's section, or `?org=` in its URL")),
         }
+    }
+
+    /// A field of the things in a list; none where the server finds nothing.
+    fn ids(&self, path: &str, list: &str, field: &str) -> Result<Vec<String>, Failure> {
+        let answer = self.ask("GET", path, None)?;
+        let found = if answer.status == 404 { Value::Null } else { self.expect(answer)?.json() };
+        let things = found[list].as_array().into_iter().flatten();
+        Ok(things.filter_map(|thing| thing[field].as_str().map(str::to_owned)).collect())
     }
 
     /// Buckets of the organisation: that with this name, or all.
@@ -68,11 +79,12 @@ impl Api {
     pub fn listed(&self, path: &str, list: &str, filter: &str) -> Result<Vec<Value>, Failure> {
         let org = self.org_id()?;
         let mut all: Vec<Value> = Vec::new();
+        let mut offset = 0;
         loop {
             let after = match (path, all.last().and_then(|t| t["id"].as_str())) {
                 ("tasks", Some(last)) => format!("&after={last}"),
                 ("tasks", None) => String::new(),
-                _ => format!("&offset={}", all.len()),
+                _ => format!("&offset={offset}"),
             };
             let path = format!("/api/v2/{path}?orgID={}&limit={PAGE}{after}{filter}", escaped(&org));
             let answer = self.ask("GET", &path, None)?;
@@ -81,7 +93,9 @@ impl Api {
             }
             let page = self.expect(answer)?.json();
             let found = page[list].as_array().cloned().unwrap_or_default();
-            let last = found.len() < PAGE;
+            // What a token may not see is taken out of a page, which is short then.
+            let last = found.len() < PAGE / 2;
+            offset += PAGE;
             all.extend(found);
             if last {
                 return Ok(all);
