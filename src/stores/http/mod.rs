@@ -18,7 +18,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 pub use call::{Call, Limit, Trouble, Unsendable};
 pub use job::{Job, preview};
 pub use run::{Book, Fault, Line, Manners, Progress, Task, run, seed};
-pub use url::{Url, escaped};
+pub use url::{Url, escaped, unescaped};
 
 use crate::config::{Secret, scrub};
 use crate::domain::Failure;

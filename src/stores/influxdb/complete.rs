@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::api::Api;
 use crate::domain::Failure;
-use crate::stores::http::{Call, Fault, escaped};
+use crate::stores::http::{Call, Fault, escaped, unescaped};
 
 /// Things that are found by name, and have an organisation: their path is their name in a list, too.
 const NAMED: [&str; 8] =
@@ -39,7 +39,8 @@ pub fn complete(api: &Api, call: &Call) -> Result<Call, Fault> {
     let lists = below.is_none() && call.method == "GET";
     match name {
         Some(name) if !lists && call.method != "POST" && NAMED.contains(&sort) && below.is_none() => {
-            let id = find(api, sort, &unescaped(name))?;
+            let wrong = |why: &str| Fault { message: format!("`name` cannot be read: {why}"), hints: Vec::new() };
+            let id = find(api, sort, &unescaped(name).map_err(wrong)?)?;
             let others: Vec<String> =
                 pairs.iter().filter(|(key, _)| *key != "name").map(|(k, v)| format!("{k}={v}")).collect();
             let others = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
@@ -83,22 +84,4 @@ fn find(api: &Api, sort: &str, name: &str) -> Result<String, Fault> {
             hints: vec![format!("name the one that is meant by its id: /api/v2/{sort}/<id>")],
         }),
     }
-}
-
-/// A value of a query without its `%` codes.
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let code = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-        match byte {
-            b'%' => {
-                let (high, low) = (code(rest.next()), code(rest.next()));
-                bytes.push(high.unwrap_or(0) * 16 + low.unwrap_or(0));
-            }
-            b'+' => bytes.push(b' '),
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

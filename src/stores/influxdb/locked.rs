@@ -33,7 +33,7 @@ impl Held {
 
     fn entry(&self, entry: &NewEntry) -> Vec<Says> {
         let mut says = self.log.book.keep(entry.down.as_ref());
-        says.push(Says::Entry(Row::new(entry, &self.log.owner, self.log.api.heard_ms())));
+        says.push(Says::Entry(Row::new(entry, &self.log.owner)));
         says
     }
 

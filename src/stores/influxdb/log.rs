@@ -61,7 +61,7 @@ impl Log {
     pub fn begin(&mut self, note: Option<String>) -> Result<bool, Failure> {
         let mut says = vec![Says::Open { after: self.book.last }];
         if let Some(note) = note {
-            says.push(Says::Entry(Row::unlocked(&self.owner, self.api.heard_ms(), note)));
+            says.push(Says::Entry(Row::unlocked(&self.owner, note)));
         }
         self.append(says)
     }
@@ -77,6 +77,8 @@ impl Log {
         if !lease::is_held(&self.api, self.number, &self.mark)? {
             return Ok(false);
         }
+        let now = self.api.heard_ms();
+        let says: Vec<Says> = says.into_iter().map(|says| says.at(now)).collect();
         let from = place(self.number, self.next);
         let lines: Vec<String> = (from..)
             .zip(&says)

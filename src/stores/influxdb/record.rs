@@ -55,6 +55,16 @@ pub enum Says {
     Wipe,
 }
 
+impl Says {
+    /// The same, said at this time.
+    pub fn at(mut self, ms: i64) -> Self {
+        if let Self::Entry(row) = &mut self {
+            row.at_ms = ms;
+        }
+        self
+    }
+}
+
 /// An entry, without its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -90,8 +100,8 @@ pub struct Row {
 const LONGEST_NOTE: usize = 8000;
 
 impl Row {
-    /// An entry of a run.
-    pub fn new(new: &NewEntry, by: &Owner, at_ms: i64) -> Self {
+    /// An entry of a run; its time is given to it when it is written.
+    pub fn new(new: &NewEntry, by: &Owner) -> Self {
         let note = new.note.as_ref().map(|note| match note.char_indices().nth(LONGEST_NOTE) {
             Some((at, _)) => format!("{}...", &note[..at]),
             None => note.clone(),
@@ -105,7 +115,7 @@ impl Row {
             down: new.down.as_ref().map(|d| d.checksum.as_str().to_owned()),
             run: by.run.clone(),
             ordinal: new.ordinal,
-            at_ms,
+            at_ms: 0,
             duration_ms: new.duration_ms,
             who: by.who(),
             tool: by.tool.clone(),
@@ -116,12 +126,11 @@ impl Row {
     }
 
     /// Says that a lease was taken away from somebody.
-    pub fn unlocked(by: &Owner, at_ms: i64, note: String) -> Self {
+    pub fn unlocked(by: &Owner, note: String) -> Self {
         Self {
             event: EntryEvent::Unlocked.word().to_owned(),
             direction: Direction::Up.word().to_owned(),
             run: by.run.clone(),
-            at_ms,
             who: by.who(),
             tool: by.tool.clone(),
             note: Some(note),

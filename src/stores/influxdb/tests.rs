@@ -23,7 +23,7 @@ fn entry(version: u64, event: EntryEvent, down: Option<StoredScript>) -> NewEntr
 }
 
 fn row(version: u64, event: EntryEvent) -> Says {
-    Says::Entry(Row::new(&entry(version, event, None), &identity::owner("r1"), 99))
+    Says::Entry(Row::new(&entry(version, event, None), &identity::owner("r1"))).at(99)
 }
 
 fn at(lease: i64, number: i64, says: Says) -> (i64, Record) {
@@ -99,7 +99,7 @@ fn down_scripts_are_kept_in_pieces_and_come_back_whole() {
     }
     assert_eq!(book.keep(Some(&down)), []);
     let done = entry(1, EntryEvent::Done, Some(down.clone()));
-    book.add(place(1, 99), Says::Entry(Row::new(&done, &identity::owner("r1"), 99)));
+    book.add(place(1, 99), Says::Entry(Row::new(&done, &identity::owner("r1"))).at(99));
     assert_eq!(book.stored_down(Version::new(1)).unwrap(), Some(down));
     let entries = book.entries().unwrap();
     assert_eq!((entries[0].at_ms, entries[0].duration_ms, entries[0].label.as_str()), (99, Some(12), "001_\"x\" 🪜"));
