@@ -72,6 +72,11 @@ pub enum Progress {
 
 /// What a kind knows of its server's answers.
 pub trait Manners {
+    /// Where a path of a script is on the server.
+    fn place(&self, path: String) -> String {
+        path
+    }
+
     /// Whether a script may send this at all: the ledger is not a script's to touch.
     ///
     /// # Errors
