@@ -97,8 +97,7 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OP
 const REQUEST: &str = "a request is `METHOD /path`, headers, a blank line and the body; `###` on a line of its own stands between requests";
 const VARIABLES: &str = "nothing is put in here: write the value out, or make it a `.up.sh` script, which has the connection in its environment";
 const COMMANDS: &str = "what is known is `# @expect 200,404`, `# @await-task` and `# @name x`, before the body";
-const ONE_BODY: &str =
-    "JSON has no comments, no `\"\"\"` and no variables; `###` ends a body, and comments go before the request line";
+const ONE_BODY: &str = "JSON has no `\"\"\"`, no comma before a `}`, and no variables; a comment in it has a line of its own, and `###` ends a body";
 
 /// Reads a script.
 ///
@@ -326,14 +325,34 @@ fn body(text: &str, lines: &[Line<'_>], request: &Request) -> Result<Option<Body
         }
     }
     let raw = &text[first.start..last.start + last.text.len()];
-    let form = form(request, raw);
+    let bare = without_comments(raw);
+    let form = form(request, bare.as_deref().unwrap_or(raw));
+    let is_json_or_unsaid = form != Form::Other || request.header("content-type").is_none();
+    if is_json_or_unsaid && bare.as_ref().is_some_and(|bare| bare.trim().is_empty()) {
+        return Ok(None);
+    }
+    // No JSON goes on over a line's end inside a string, so that a line like a comment is one.
+    let raw = bare.as_deref().filter(|_| form != Form::Other).unwrap_or(raw);
     check(form, raw, first.number)?;
     let text = match form {
         // Every line of it needs its end, the last one too.
-        Form::Lines => raw.replace("\r\n", "\n").replace('\r', "\n") + "\n",
+        Form::Lines => raw.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').to_owned() + "\n",
         Form::Json | Form::Other => raw.to_owned(),
     };
     Ok(Some(Body { line: first.number, text, form }))
+}
+
+/// A body whose lines that are comments are empty; none when there are none.
+fn without_comments(raw: &str) -> Option<String> {
+    let is_comment = |line: &str| comment(line.trim_start()).is_some();
+    if !raw.split(['\n', '\r']).any(is_comment) {
+        return None;
+    }
+    let end = |line: &str| line.len() - line.trim_end_matches(['\n', '\r']).len();
+    let keep =
+        |line: &'_ str| if is_comment(line) { line[line.len() - end(line)..].to_owned() } else { line.to_owned() };
+    let separator = if raw.contains('\n') { '\n' } else { '\r' };
+    Some(raw.split_inclusive(separator).map(keep).collect())
 }
 
 /// What a body is: what its header says, else what it looks like.
@@ -421,6 +440,10 @@ mod tests {
         assert_eq!(one("PUT /a\r\r{}\r").body.unwrap().text, "{}");
         assert_eq!(one("POST /a/_bulk\nContent-Type: application/json\n\n{}\n{}").body.unwrap().form, Form::Lines);
         assert_eq!(one("GET /a").content_type(), None);
+        let noted = one("PUT /a\n\n# why\n{\n  // because\n\"a\": \"# // x\"}\n# end\n").body.unwrap();
+        assert_eq!((noted.text.as_str(), noted.form), ("\n{\n\n\"a\": \"# // x\"}\n", Form::Json));
+        assert_eq!(one("DELETE /a\n\n# the end\n").body, None);
+        assert_eq!(one("POST /_bulk\n\n# why\n{}\n# end").body.unwrap().text, "\n{}\n");
     }
 
     #[test]
@@ -429,7 +452,7 @@ mod tests {
             ("PUT /a\n\n{\n  \"a\": 1,\n}", 5, "column 1"),
             ("PUT /a\n\n{\"a\": \"\"\"x\"\"\"}", 3, "column 9"),
             ("POST /_bulk\n\n{}\n{\"a\"}\n", 4, "column 5"),
-            ("PUT /a\n\n{}\n# a comment", 4, "column 1"),
+            ("PUT /a\n\n{}\n###\nPUT /b\n\n# here\n{\n// there\n,}", 10, "column 1"),
             ("PUT /a\nContent-Type: application/json\n\nhello", 4, "column 1"),
         ] {
             let (at, message) = bad(text);

@@ -24,7 +24,10 @@ impl<'a> Job<'a> {
         let found = manners.read(step).map_err(|w| unfit(step, w.line, (w.message, w.hint.to_owned())))?;
         let mut parts = Vec::with_capacity(found.len());
         for request in found {
-            let call = Call::new(&request, base).and_then(|call| manners.allow(&request, &call).map(|()| call));
+            let call = Call::new(&request, base).and_then(|mut call| {
+                call.path = manners.place(call.path);
+                manners.allow(&request, &call).map(|()| call)
+            });
             let call = call.map_err(|why| unfit(step, request.line, why))?;
             parts.push((request, call));
         }

@@ -4,6 +4,7 @@ mod call;
 mod job;
 mod run;
 mod url;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
