@@ -247,6 +247,63 @@ def chromadb(work):
         "python -c 'import chromadb'": (nothing, lambda: timed([python, "-c", "import chromadb"], work))})
 
 
+ELASTIC_PLAIN = """import http.client, json, os, sys, time
+connection = http.client.HTTPConnection(os.environ["ELASTIC_HOST"], int(os.environ["ELASTIC_PORT"]))
+def ask(method, path, body=None):
+    connection.request(method, path, json.dumps(body) if body else None, {"content-type": "application/json"})
+    answer = connection.getresponse()
+    said = answer.read()
+    assert answer.status < 300, said
+ask("PUT", "/bench-plain-ledger", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
+for n in range(1, 101):
+    with open(f"migrations/elasticsearch/{n:03}_bench.up.http") as f:
+        head, body = f.read().split("\\n\\n")
+    method, path = head.split()
+    ask(method, path, json.loads(body))
+    if sys.argv[1] == "ledger":
+        ask("PUT", f"/bench-plain-ledger/_create/{n}", {"name": f"bench_{n}", "at": time.time()})
+"""
+
+
+def elasticsearch(work):
+    """100 migrations of one request: through stepladder, and by one Python that keeps its connection; and a look."""
+    server = os.environ.get("STEPLADDER_TEST_OPENSEARCH_URL")
+    if not server:
+        return print("\nelasticsearch: left out, STEPLADDER_TEST_OPENSEARCH_URL is not set")
+    host, port = server.split("://")[1].split(":")
+    folder = f"{work}/migrations/elasticsearch"
+    os.makedirs(folder)
+    for n in range(1, 101):
+        with open(f"{folder}/{n:03}_bench.up.http", "w") as f:
+            # The first makes the index, the others give it a field.
+            index = {"settings": {"number_of_shards": 1, "number_of_replicas": 0}}
+            field = {"properties": {f"field_{n}": {"type": "keyword"}}}
+            f.write(f"PUT /bench-one\n\n{json.dumps(index)}" if n == 1 else f"PUT /bench-one/_mapping\n\n{json.dumps(field)}")
+        with open(f"{folder}/{n:03}_bench.down.http", "w") as f:
+            f.write("DELETE /bench-one\n" if n == 1 else "# a field stays\n")
+    with open(f"{work}/plain.py", "w") as f:
+        f.write(ELASTIC_PLAIN)
+    env = {"ELASTICSEARCH_URL": f"{server}?prefix=bench-&ledger=bench-ledger", "ELASTIC_HOST": host, "ELASTIC_PORT": port}
+
+    def clean():
+        for index in ("bench-one", "bench-ledger", "bench-plain-ledger"):
+            try:
+                urllib.request.urlopen(urllib.request.Request(f"{server}/{index}", method="DELETE")).read()
+            except urllib.error.HTTPError:
+                pass
+
+    python = sys.executable
+    pair("OpenSearch, 100 migrations of one request", {
+        "stepladder up": (clean, lambda: timed([STEPLADDER, "up"], work, env)),
+        "one Python, with a ledger": (clean, lambda: timed([python, "plain.py", "ledger"], work, env)),
+        "one Python, without": (clean, lambda: timed([python, "plain.py", "none"], work, env))})
+    clean()
+    timed([STEPLADDER, "up"], work, env)
+    pair("OpenSearch, nothing pending of 100", {
+        "stepladder status": (nothing, lambda: timed([STEPLADDER, "status"], work, env))})
+    clean()
+
+
 def mongodb(work):
     """100 migrations through stepladder and the same files through one mongosh; and a look."""
     if not MONGODB:
@@ -411,6 +468,7 @@ EVERY = {
     "neo4j": ("NEO4J", "NEO4J_URL", "cypher", "CREATE (:BenchOne);\n", "MATCH (n:BenchOne) DELETE n;\n"),
     "chromadb": ("CHROMADB_OPEN", "CHROMA_URL", "py", "client.create_collection('bench_one', embedding_function=None)\n",
                  "client.delete_collection('bench_one')\n"),
+    "elasticsearch": ("OPENSEARCH", "ELASTICSEARCH_URL", "http", "PUT /bench-one\n", "DELETE /bench-one\n"),
     "kafka": ("KAFKA_OPEN", "KAFKA_BROKERS", "kafka", "kafka-topics --create --topic bench.one\n",
               "kafka-topics --delete --topic bench.one\n"),
 }
@@ -430,7 +488,8 @@ def status(work):
             with open(f"{work}/migrations/{kind}/001_one.{way}.{extension}", "w") as f:
                 f.write(text)
         if variable:
-            env[variable] = {"kafka": url.split("://")[1] + "?prefix=bench.&ledger=bench_ledger&client=builtin",
+            env[variable] = {"elasticsearch": f"{url}?prefix=bench-&ledger=bench-ledger",
+                             "kafka": url.split("://")[1] + "?prefix=bench.&ledger=bench_ledger&client=builtin",
                              "mongodb": f"{url}bench"}.get(kind, url)
     if "postgres" in stores:
         at, fresh = databases()
@@ -447,7 +506,7 @@ def status(work):
 
 
 BENCHES = {"start": start, "validate": validate, "sqlite": sqlite, "postgres": postgres, "mysql": mysql, "redis": redis, "neo4j": neo4j,
-           "chromadb": chromadb, "kafka": kafka, "mongodb": mongodb, "idle": idle, "status": status}
+           "chromadb": chromadb, "elasticsearch": elasticsearch, "kafka": kafka, "mongodb": mongodb, "idle": idle, "status": status}
 
 if __name__ == "__main__":
     if not os.path.exists(STEPLADDER):

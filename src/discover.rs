@@ -9,6 +9,7 @@ use crate::config::{Config, StoreConfig};
 use crate::domain::catalog::Found;
 use crate::domain::comments::{leading, style_of};
 use crate::domain::file_name::NameError;
+use crate::domain::influxql;
 use crate::domain::lines;
 use crate::domain::mode::{ANY, PROGRAMS};
 use crate::domain::sql::{self, Shape};
@@ -269,6 +270,12 @@ pub fn script(
     if let Err(wrong) = if extension == "kafka" { lines::parts(text).map(drop) } else { Ok(()) } {
         findings.push(Finding::error("unreadable-line", shown, wrong.message).at(wrong.line).hint(wrong.hint));
     }
+    if let Err(wrong) = if extension == "http" { crate::domain::http::requests(text).map(drop) } else { Ok(()) } {
+        findings.push(Finding::error("unreadable-line", shown, wrong.message).at(wrong.line).hint(wrong.hint));
+    }
+    if let Some((line, why)) = influxql::scan(if extension == "influxql" { text } else { "" }).wrong {
+        findings.push(Finding::error("unreadable-line", shown, why).at(line));
+    }
     if direction == Direction::Down && directives.irreversible.is_some() {
         let message = "says `irreversible`, which belongs into the up script";
         findings.push(Finding::problem("irreversible-down", shown, message));
@@ -296,6 +303,7 @@ pub fn shape(text: &str, extension: &str, card: &Card) -> Shape {
     match card.dialect {
         Some(dialect) if extension == "sql" => sql::shape(text, dialect),
         _ if matches!(extension, "cypher" | "cql") => cypher::shape(text),
+        _ if extension == "influxql" => Shape { unclosed: influxql::scan(text).unclosed, ..Shape::default() },
         _ => Shape::default(),
     }
 }

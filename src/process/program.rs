@@ -89,6 +89,7 @@ fn exit_sentence(finished: &Finished) -> String {
 }
 
 /// Why a client was ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// It had run for so long.
     Deadline(Duration),

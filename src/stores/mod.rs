@@ -19,8 +19,12 @@
 mod card;
 #[cfg(feature = "chromadb")]
 pub mod chromadb;
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "influxdb")]
+pub mod influxdb;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod locked;
@@ -32,7 +36,15 @@ pub mod mysql;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
-#[cfg(any(feature = "mongodb", feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(
+    feature = "elasticsearch",
+    feature = "influxdb",
+    feature = "mongodb",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
 pub mod pack;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -66,6 +78,10 @@ pub static KINDS: &[&Kind] = &[
     &postgres::TIMESCALEDB,
     #[cfg(feature = "chromadb")]
     &chromadb::KIND,
+    #[cfg(feature = "elasticsearch")]
+    &elasticsearch::KIND,
+    #[cfg(feature = "influxdb")]
+    &influxdb::KIND,
     #[cfg(feature = "kafka")]
     &kafka::KIND,
     #[cfg(feature = "mongodb")]

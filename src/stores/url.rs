@@ -71,7 +71,11 @@ impl Url {
     }
 }
 
-fn unescaped(text: &str) -> Result<String, &'static str> {
+/// A text without its `%` codes.
+///
+/// # Errors
+/// Codes that are none.
+pub fn unescaped(text: &str) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -224,3 +224,45 @@ fn a_connection_that_means_nothing_is_refused() {
         assert!(!said.all().contains("s3cret"), "{}", said.all());
     }
 }
+
+#[test]
+fn requests_are_journalled_and_resumed() {
+    let Some(world) = project("requests") else { return };
+    let write = |second: &str| {
+        let up = format!(
+            "POST /collections\n\n{{\"name\": \"one\"}}\n###\n# the second\n{second}\n###\nPOST /collections\n\n{{\"name\": \"three\"}}\n"
+        );
+        world.write("migrations/chromadb/001_requests.up.http", up);
+    };
+    let down = "DELETE /collections/three\n###\nDELETE /collections/two\n###\nDELETE /collections/one\n";
+    world.write("migrations/chromadb/001_requests.down.http", down);
+    script(&world, "002_python", "client.get_collection('three', embedding_function=None)\n");
+    write("POST /collections\n\n{\"name\": \"one\"}");
+    says(
+        &world.run("up"),
+        1,
+        &[
+            "001_requests.up.http:6",
+            "request 2 of 3",
+            "HTTP 409",
+            "done and kept: part 1 of 3",
+            "repair chromadb/1 --resume",
+        ],
+    );
+    write("POST /collections\n\n{\"name\": \"two\"}");
+    says(&world.run("repair chromadb/1 --resume --yes"), 0, &[]);
+    says(&world.run("up"), 0, &["002_python"]);
+    says(&world.run("down --all --yes"), 0, &[]);
+    says(&world.run("up"), 0, &["001_requests", "002_python"]);
+    for (text, words) in [
+        ("DELETE /collections/stepladder_lease", "names a collection of the ledger"),
+        ("GET https://elsewhere/collections", "would go to elsewhere"),
+    ] {
+        world.write("migrations/chromadb/003_bad.up.http", text);
+        world.write("migrations/chromadb/003_bad.down.http", "# nothing\n");
+        says(&world.run("up"), 1, &["003_bad.up.http:1", words]);
+        assert_eq!(standing(&world, "003_bad"), "pending");
+    }
+    world.write("migrations/chromadb/003_bad.up.http", "GET /collections/gone\n");
+    says(&world.run("up --dry-run"), 0, &["built in", "GET /api/v2/tenants/default_tenant/databases/cli_requests"]);
+}

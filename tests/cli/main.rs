@@ -8,9 +8,13 @@ mod aliases;
 mod chromadb;
 mod configuration;
 mod dry_run;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod failures;
 mod fresh;
 mod generate;
+#[cfg(feature = "influxdb")]
+mod influxdb;
 mod init;
 mod json;
 #[cfg(feature = "kafka")]

@@ -37,12 +37,12 @@ pub struct Project {
 impl Project {
     /// The path of an up script: `up("001_a")`.
     pub fn up_path(&self, label: &str) -> String {
-        format!("migrations/main/{label}.up.{}", self.subject.card().extensions[0])
+        format!("migrations/main/{label}.up.{}", self.subject.extension())
     }
 
     /// The path of a down script.
     pub fn down_path(&self, label: &str) -> String {
-        format!("migrations/main/{label}.down.{}", self.subject.card().extensions[0])
+        format!("migrations/main/{label}.down.{}", self.subject.extension())
     }
 
     /// Writes a pair of scripts, a line per statement.

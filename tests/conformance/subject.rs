@@ -18,6 +18,11 @@ pub trait Subject: Send + Sync {
     /// The kind's card.
     fn card(&self) -> &'static Card;
 
+    /// What the files of its scripts end in.
+    fn extension(&self) -> &'static str {
+        self.card().extensions[0]
+    }
+
     // --- scripts, one statement each, in one line unless the text that it keeps has more
 
     /// Makes a thing that was not there.

@@ -73,6 +73,11 @@ impl Api {
         }
     }
 
+    /// What carries the requests.
+    pub fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
     /// The server's clock, in milliseconds since 1970-01-01 UTC.
     ///
     /// # Errors

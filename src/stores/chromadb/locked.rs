@@ -10,8 +10,10 @@ use super::api::Api;
 use super::lease::{self, Pulse};
 use super::ledger;
 use super::python::{self, Python, Said};
+use super::requests::{EXTENSION, Ways};
 use super::verdict;
 use crate::domain::{Direction, EntryEvent, Failure, Version};
+use crate::stores::http::{self, Agent, Book, Line};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, Stop,
     StopReason, StoredScript,
@@ -192,6 +194,41 @@ impl Held {
         Ok(())
     }
 
+    /// Runs scripts of Python, one after the other in one interpreter.
+    fn run_python(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        let mut done: Option<(&Step, i64)> = None;
+        for step in steps {
+            let loaded = match context.stop.asked() {
+                Some(_) => {
+                    self.turn(done, None, context)?;
+                    return Ok(Outcome::Stopped);
+                }
+                None => self.load(step, context),
+            };
+            if let Err(failure) = loaded {
+                self.turn(done, None, context)?;
+                return Err(failure);
+            }
+            self.turn(done.take(), Some(step), context)?;
+            (context.event)(step.index, StepEvent::Started);
+            let took = self.run_loaded(step, context)?;
+            done = Some((step, took));
+        }
+        self.turn(done, None, context)?;
+        Ok(Outcome::AllDone)
+    }
+
+    /// Runs scripts of requests.
+    fn run_requests(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        let ways = Ways::of(&self.place.endpoint);
+        http::run(self, &ways, steps, context).map_err(|failure| self.scrubbed(failure))
+    }
+
+    fn scrubbed(&self, mut failure: StepFailure) -> StepFailure {
+        failure.message = self.place.without_secrets(&failure.message);
+        failure
+    }
+
     fn must(&mut self, written: &[Written]) -> Result<(), Failure> {
         if self.append(written)? { Ok(()) } else { Err(lost()) }
     }
@@ -211,6 +248,31 @@ fn no_lease(step: &Step, kept: Kept, stop: &Stop) -> StepFailure {
 fn lost() -> Failure {
     Failure::failed("the lease was lost, so the ledger was not written")
         .hint("`stepladder lock` shows who holds it; `stepladder status` shows where things stand")
+}
+
+impl Book for Held {
+    fn agent(&self) -> &Agent {
+        self.api.agent()
+    }
+
+    fn write(&mut self, lines: &[Line]) -> Result<bool, Failure> {
+        let mut written = Vec::new();
+        for line in lines {
+            match line {
+                Line::Entry(new) => {
+                    written.push((ledger::metadata(new, &self.owner, self.now_ms()), new.down.clone()));
+                }
+                Line::Journal { version, done, total } => {
+                    if !self.is_held()? {
+                        return Ok(false);
+                    }
+                    let parts = json!({ "parts_done": done, "parts_total": total });
+                    ledger::journal(&self.api, &self.end.id, *version, &parts)?;
+                }
+            }
+        }
+        if written.is_empty() { Ok(true) } else { self.append(&written) }
+    }
 }
 
 impl Locked for Held {
@@ -237,25 +299,15 @@ impl Locked for Held {
     }
 
     fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
-        let mut done: Option<(&Step, i64)> = None;
-        for step in steps {
-            let loaded = match context.stop.asked() {
-                Some(_) => {
-                    self.turn(done, None, context)?;
-                    return Ok(Outcome::Stopped);
-                }
-                None => self.load(step, context),
+        for alike in steps.chunk_by(|a, b| (a.extension == EXTENSION) == (b.extension == EXTENSION)) {
+            let outcome = match alike[0].extension == EXTENSION {
+                true => self.run_requests(alike, context)?,
+                false => self.run_python(alike, context)?,
             };
-            if let Err(failure) = loaded {
-                self.turn(done, None, context)?;
-                return Err(failure);
+            if outcome == Outcome::Stopped {
+                return Ok(outcome);
             }
-            self.turn(done.take(), Some(step), context)?;
-            (context.event)(step.index, StepEvent::Started);
-            let took = self.run_loaded(step, context)?;
-            done = Some((step, took));
         }
-        self.turn(done, None, context)?;
         Ok(Outcome::AllDone)
     }
 
@@ -273,6 +325,11 @@ impl Locked for Held {
     }
 
     fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
+        if step.extension == EXTENSION {
+            let ways = Ways::of(&self.place.endpoint);
+            let seeded = http::seed(self.api.agent(), &ways, step, context);
+            return seeded.map_err(|failure| self.scrubbed(failure));
+        }
         self.load(step, context)?;
         (context.event)(step.index, StepEvent::Started);
         let duration_ms = self.run_loaded(step, context)?;

@@ -9,6 +9,7 @@ mod lease;
 mod ledger;
 mod locked;
 mod python;
+mod requests;
 mod verdict;
 
 use std::path::PathBuf;
@@ -16,8 +17,10 @@ use std::path::PathBuf;
 use self::api::Api;
 use self::endpoint::Endpoint;
 use self::locked::Held;
+use self::requests::{EXTENSION, Ways};
 use super::{
     Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
+    http,
 };
 use crate::config::{Secret, scrub};
 use crate::domain::plan::count;
@@ -34,10 +37,10 @@ pub static KIND: Kind = Kind {
         name: "chromadb",
         aliases: &["chroma"],
         title: "ChromaDB",
-        extensions: &["py"],
+        extensions: &["py", "http"],
         client: Some(CLIENT),
         atomic: Atomicity::None,
-        journals: false,
+        journals: true,
         dialect: None,
         variables: &["CHROMA_URL"],
         ambient: &["CHROMA_HOST"],
@@ -110,10 +113,20 @@ impl Store for Chroma {
     }
 
     fn preview(&self, steps: &[Step], _run: &str) -> Result<Preview, Failure> {
-        let needed_by = steps.first().map(Step::full_name);
-        let program = self.place.interpreter(needed_by.as_deref())?;
-        let line = python::command(program, &self.place.settings, &self.place.endpoint);
-        Ok(Preview { client: line.to_string(), steps: steps.iter().map(preview).collect() })
+        let requests = |step: &Step| {
+            let endpoint = &self.place.endpoint;
+            Ok(http::preview(std::slice::from_ref(step), &endpoint.base(), &Ways::of(endpoint))?.steps.concat())
+        };
+        let shown = steps.iter().map(|s| if s.extension == EXTENSION { requests(s) } else { Ok(preview(s)) });
+        let shown = shown.collect::<Result<Vec<_>, Failure>>()?;
+        let client = match steps.iter().find(|step| step.extension != EXTENSION) {
+            Some(step) => {
+                let program = self.place.interpreter(Some(&step.full_name()))?;
+                python::command(program, &self.place.settings, &self.place.endpoint).to_string()
+            }
+            None => "built in".to_owned(),
+        };
+        Ok(Preview { client, steps: shown })
     }
 
     fn inventory(&mut self) -> Result<Vec<String>, Failure> {

@@ -1,12 +1,24 @@
 //! What the stores that are spoken to over HTTP share: one agent with its credentials, deadlines and error words.
 
+mod call;
+mod job;
+mod run;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-pub use super::url::{Url, escaped};
+pub use call::{Call, Limit, Trouble, Unsendable};
+pub use job::{Job, preview};
+pub use run::{Book, Fault, Line, Manners, Progress, Task, run, seed};
+pub use super::url::{Url, escaped, unescaped};
 
 use crate::config::{Secret, scrub};
 use crate::domain::Failure;
@@ -28,12 +40,18 @@ pub struct Agent {
 }
 
 /// What a server answered, whatever its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status: 200.
     pub status: u16,
     /// The body, made UTF-8.
     pub body: String,
+    /// Its type, in lower case: `application/json`.
+    pub form: String,
+    /// Where a redirect leads.
+    pub location: Option<String>,
+    /// All headers: names, in lower case, and values.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Answer {
@@ -47,6 +65,11 @@ impl Answer {
         self.status == 401 || self.status == 403
     }
 
+    /// The first header with this name, written in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
     /// The body as JSON; null where it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
@@ -56,6 +79,28 @@ impl Answer {
 impl Agent {
     /// An agent for the server at `base` (`https://host:8000/prefix`), which messages call `shown`.
     pub fn new(base: &str, shown: &str, headers: Vec<(&'static str, Secret)>) -> Self {
+        Self::with_roots(base, shown, headers, Vec::new())
+    }
+
+    /// The same, that also trusts the certificates in a PEM file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds no certificate.
+    pub fn trusting(
+        base: &str,
+        shown: &str,
+        headers: Vec<(&'static str, Secret)>,
+        ca: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        Ok(Self::with_roots(base, shown, headers, ca.map(roots).transpose()?.unwrap_or_default()))
+    }
+
+    fn with_roots(
+        base: &str,
+        shown: &str,
+        headers: Vec<(&'static str, Secret)>,
+        roots: Vec<Certificate<'static>>,
+    ) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -63,7 +108,7 @@ impl Agent {
             .timeout_connect(Some(CONNECT))
             .timeout_global(Some(ANSWER))
             .user_agent(concat!("stepladder/", env!("CARGO_PKG_VERSION")))
-            .tls_config(if base.starts_with("https:") { tls() } else { TlsConfig::default() })
+            .tls_config(if base.starts_with("https:") { tls(roots) } else { TlsConfig::default() })
             .build();
         Self { agent: config.new_agent(), base: base.to_owned(), headers, shown: shown.to_owned() }
     }
@@ -84,10 +129,31 @@ impl Agent {
             }
             None => request.body(()).map_err(ureq::Error::from).and_then(|r| self.agent.run(r)),
         };
-        let mut answer = answer.map_err(|e| self.unreachable(&e))?;
+        let answer = answer.map_err(|e| self.unreachable(&e))?;
+        self.read(answer).map_err(|e| self.unreachable(&e))
+    }
+
+    fn read(&self, mut answer: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
         let status = answer.status().as_u16();
-        let bytes = answer.body_mut().with_config().limit(MOST).read_to_vec().map_err(|e| self.unreachable(&e))?;
-        Ok(Answer { status, body: String::from_utf8_lossy(&bytes).into_owned() })
+        let header =
+            |name: &str| answer.headers().get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+        let form = header("content-type").unwrap_or_default();
+        let form = form.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let location = header("location");
+        let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = answer.headers().iter().map(|(n, v)| (n.as_str().to_owned(), text(v))).collect();
+        let bytes = answer.body_mut().with_config().limit(MOST).read_to_vec()?;
+        Ok(Answer { status, body: String::from_utf8_lossy(&bytes).into_owned(), form, location, headers })
+    }
+
+    /// Where it is: `https://host:8000/prefix`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What messages call it.
+    pub fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// Takes the credentials out of a text.
@@ -112,10 +178,28 @@ fn words(error: &ureq::Error) -> String {
     }
 }
 
-/// The system's own certificates, as the native clients use them.
-fn tls() -> TlsConfig {
+/// The certificates of a PEM file.
+fn roots(path: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+    let shown = path.display();
+    let cannot = |why: &str| {
+        Failure::usage(format!("the certificates in {shown} cannot be used: {why}"))
+            .hint("`ca` names a PEM file with the certificate of the authority that signed the server's")
+    };
+    let text = std::fs::read(path).map_err(|e| cannot(&e.to_string()))?;
+    let mut found = Vec::new();
+    for item in ureq::tls::parse_pem(&text) {
+        if let ureq::tls::PemItem::Certificate(certificate) = item.map_err(|e| cannot(&e.to_string()))? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() { Err(cannot("there is none in it")) } else { Ok(found) }
+}
+
+/// The system's own certificates, as the native clients use them, and further ones.
+fn tls(more: Vec<Certificate<'static>>) -> TlsConfig {
     let found = rustls_native_certs::load_native_certs().certs;
-    let certificates: Vec<_> = found.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    let own = found.iter().map(|der| Certificate::from_der(der).to_owned());
+    let certificates: Vec<_> = own.chain(more).collect();
     TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(certificates)))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))

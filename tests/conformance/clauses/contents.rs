@@ -97,6 +97,8 @@ pub fn noise(fresh: &Fresh) {
         assert!(began.elapsed() < Duration::from_secs(60), "it took {:?}", began.elapsed());
     }
     // A script that is rejected amid its noise is still told with its line.
-    project.pair("001_loud", &[subject.noise(1 << 20), subject.reject()], &[subject.comment("nothing")]);
-    project.run("up").expect(1).says(&format!("{}:2", project.up_path("001_loud")));
+    let noise = subject.noise(1 << 20);
+    let line = noise.lines().count() + 1;
+    project.pair("001_loud", &[noise, subject.reject()], &[subject.comment("nothing")]);
+    project.run("up").expect(1).says(&format!("{}:{line}\n", project.up_path("001_loud")));
 }

@@ -146,6 +146,11 @@ impl Subject for Chroma {
         &stepladder::stores::kind("chromadb").unwrap().card
     }
 
+    /// Nobody sees the parts of a script in Python; those in requests are journalled.
+    fn journals(&self) -> bool {
+        false
+    }
+
     fn create(&self, thing: &str) -> String {
         format!("client.create_collection({}, embedding_function=None)", quoted(thing))
     }

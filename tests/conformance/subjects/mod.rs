@@ -1,6 +1,8 @@
 //! The kinds under test, a file each.
 
 mod chromadb;
+mod elasticsearch;
+mod influxdb;
 mod kafka;
 mod memory;
 #[cfg(feature = "mongodb")]
@@ -29,9 +31,13 @@ pub const SOURCES: &[Source] = &[
     redis::SOURCE,
     neo4j::SOURCE,
     chromadb::SOURCE,
+    elasticsearch::ELASTICSEARCH,
+    elasticsearch::OPENSEARCH,
     #[cfg(feature = "mongodb")]
     mongodb::SOURCE,
     shell::SOURCE,
+    influxdb::FIRST,
+    influxdb::SECOND,
     kafka::TOOLS,
     kafka::BUILTIN,
 ];

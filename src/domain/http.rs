@@ -1,0 +1,489 @@
+//! Scripts of HTTP requests (`.http`), as editors' REST clients take them: a request line, headers, a blank line, a body, and
+//! `###` between requests.
+//!
+//! What such editors do beyond sending requests (variables, files, handlers of answers) is refused with its line: a migration
+//! says everything itself. A body that is to be JSON is checked here, before anything runs.
+
+use std::ops::Range;
+
+/// A request of a script: one part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The line of its first word.
+    pub line: usize,
+    /// From `# @name x`.
+    pub name: Option<String>,
+    /// In upper case.
+    pub method: String,
+    /// What stands behind the method, its query in one piece: a path, or a whole URL.
+    pub target: String,
+    /// Its headers, as written, each with its line.
+    pub headers: Vec<(usize, String, String)>,
+    /// What is sent; none without a body.
+    pub body: Option<Body>,
+    /// From `# @expect 200,404`: statuses that are fine; empty means 200 to 299.
+    pub expect: Vec<Range<u16>>,
+    /// From `# @await-task`: the answer names a task, which is to be waited for.
+    pub await_task: bool,
+    /// A pause instead of a request, in the languages that know one.
+    pub pause: Option<std::time::Duration>,
+}
+
+/// A request's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Its first line.
+    pub line: usize,
+    /// As it is sent.
+    pub text: String,
+    /// What it is.
+    pub form: Form,
+}
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON value.
+    Json,
+    /// A JSON value a line.
+    Lines,
+    /// Anything else.
+    Other,
+}
+
+/// A script that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// Where.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl Request {
+    /// `POST /_aliases`, without the query, which may be long.
+    pub fn shown(&self) -> String {
+        format!("{} {}", self.method, self.target.split('?').next().unwrap_or_default())
+    }
+
+    /// A header's value, whatever the case of its name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(_, n, _)| n.eq_ignore_ascii_case(name)).map(|(_, _, value)| value.as_str())
+    }
+
+    /// Whether a status is one that the script wants.
+    pub fn wants(&self, status: u16) -> bool {
+        match self.expect.is_empty() {
+            true => (200..300).contains(&status),
+            false => self.expect.iter().any(|range| range.contains(&status)),
+        }
+    }
+
+    /// The content type that its body goes with.
+    pub fn content_type(&self) -> Option<&str> {
+        let form = self.body.as_ref()?.form;
+        self.header("content-type").or(Some(match form {
+            Form::Json => "application/json",
+            Form::Lines => "application/x-ndjson",
+            Form::Other => "text/plain; charset=utf-8",
+        }))
+    }
+}
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+
+const REQUEST: &str = "a request is `METHOD /path`, headers, a blank line and the body; `###` on a line of its own stands between requests";
+const VARIABLES: &str = "nothing is put in here: write the value out, or make it a `.up.sh` script, which has the connection in its environment";
+const COMMANDS: &str = "what is known is `# @expect 200,404`, `# @await-task` and `# @name x`, before the body";
+const ONE_BODY: &str = "JSON has no `\"\"\"`, no comma before a `}`, and no variables; a comment in it has a line of its own, and `###` ends a body";
+
+/// Reads a script.
+///
+/// # Errors
+/// The first thing that cannot be read, with its line.
+pub fn requests(text: &str) -> Result<Vec<Request>, Wrong> {
+    let text = text.trim_start_matches('\u{feff}');
+    let lines: Vec<Line<'_>> = lines(text);
+    let mut found = Vec::new();
+    let mut from = 0;
+    while from <= lines.len() {
+        let length = lines[from..].iter().position(|line| line.text.starts_with("###"));
+        let to = length.map_or(lines.len(), |length| from + length);
+        found.extend(request(text, &lines[from..to])?);
+        from = to + 1;
+    }
+    Ok(found)
+}
+
+/// A line without its end.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    number: usize,
+    start: usize,
+    text: &'a str,
+}
+
+/// Lines ended by LF, CRLF or, where there is no LF at all, CR.
+fn lines(text: &str) -> Vec<Line<'_>> {
+    let end = if text.contains('\n') { '\n' } else { '\r' };
+    let mut start = 0;
+    let mut lines = Vec::new();
+    for (number, whole) in (1..).zip(text.split_inclusive(end)) {
+        let line = whole.strip_suffix(end).unwrap_or(whole);
+        lines.push(Line { number, start, text: line.strip_suffix('\r').unwrap_or(line) });
+        start += whole.len();
+    }
+    lines
+}
+
+fn wrong<T>(line: usize, message: impl Into<String>, hint: &'static str) -> Result<T, Wrong> {
+    Err(Wrong { line, message: message.into(), hint })
+}
+
+/// What stands between two separators.
+fn request(text: &str, lines: &[Line<'_>]) -> Result<Option<Request>, Wrong> {
+    let mut request = Request::default();
+    let mut at = 0;
+    for line in lines {
+        at += 1;
+        let trimmed = line.text.trim();
+        if let Some(comment) = comment(trimmed) {
+            request.heed(comment, line.number)?;
+        } else if trimmed.starts_with('@') && trimmed.contains('=') {
+            return wrong(line.number, "a variable is set here", VARIABLES);
+        } else if !trimmed.is_empty() {
+            request.first_line(trimmed, line.number)?;
+            break;
+        }
+    }
+    if request.method.is_empty() {
+        return Ok(None);
+    }
+    let mut in_query = true;
+    while let Some(line) = lines.get(at) {
+        let trimmed = line.text.trim();
+        if trimmed.is_empty() {
+            break;
+        }
+        if let Some(comment) = comment(trimmed) {
+            request.heed(comment, line.number)?;
+        } else if in_query && trimmed.starts_with(['?', '&']) {
+            request.add_to_target(trimmed, line.number)?;
+        } else {
+            in_query = false;
+            request.take_header(trimmed, line.number)?;
+        }
+        at += 1;
+    }
+    request.body = body(text, &lines[at..], &request)?;
+    Ok(Some(request))
+}
+
+fn comment(trimmed: &str) -> Option<&str> {
+    trimmed.strip_prefix('#').or_else(|| trimmed.strip_prefix("//")).map(str::trim)
+}
+
+impl Request {
+    /// A comment: it may say something about the request.
+    fn heed(&mut self, comment: &str, line: usize) -> Result<(), Wrong> {
+        let Some(said) = comment.strip_prefix('@') else { return Ok(()) };
+        let (word, argument) = said.split_once(char::is_whitespace).unwrap_or((said, ""));
+        let argument = argument.trim();
+        match word {
+            "name" => self.name = Some(argument.to_owned()).filter(|name| !name.is_empty()),
+            "expect" => {
+                let codes = argument.split([',', ' ']).filter(|code| !code.is_empty());
+                for code in codes {
+                    match statuses(code) {
+                        Some(range) => self.expect.push(range),
+                        None => return wrong(line, format!("`{code}` is no status: 404 and 2xx are"), COMMANDS),
+                    }
+                }
+                if self.expect.is_empty() {
+                    return wrong(line, "`@expect` names no status", COMMANDS);
+                }
+            }
+            "await-task" if argument.is_empty() => self.await_task = true,
+            "await-task" => return wrong(line, "`@await-task` takes nothing: the answer names the task", COMMANDS),
+            // Wishes to an editor that change nothing of what is sent.
+            "note" | "no-log" | "no-redirect" | "no-cookie-jar" => {}
+            "prompt" => return wrong(line, "a value is asked for here", VARIABLES),
+            // `# @someone wrote this` is no wish at all.
+            _ => {
+                let known = ["expect", "await-task", "name"];
+                if let Some(meant) = super::directive::closest(word, known.into_iter()) {
+                    return wrong(line, format!("`@{word}` is not known; did you mean `@{meant}`?"), COMMANDS);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The request line.
+    fn first_line(&mut self, text: &str, line: usize) -> Result<(), Wrong> {
+        self.line = line;
+        let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let method = first.to_ascii_uppercase();
+        let bare = text.starts_with('/') || text.starts_with("http://") || text.starts_with("https://");
+        if METHODS.contains(&method.as_str()) && !rest.trim().is_empty() {
+            self.method = method;
+            return self.add_to_target(without_version(rest.trim()), line);
+        }
+        if bare {
+            self.method = "GET".to_owned();
+            return self.add_to_target(without_version(text), line);
+        }
+        let message = match first.starts_with(['{', '[', '<']) {
+            true => "a body begins here without a request line".to_owned(),
+            false if METHODS.contains(&method.as_str()) => format!("there is no path behind {method}"),
+            false => format!("`{first}` is no method; there are {}", METHODS.join(", ")),
+        };
+        wrong(line, message, REQUEST)
+    }
+
+    fn add_to_target(&mut self, text: &str, line: usize) -> Result<(), Wrong> {
+        if text.contains("{{") {
+            return wrong(line, "`{{` begins a variable", VARIABLES);
+        }
+        if text.contains(char::is_whitespace) {
+            return wrong(
+                line,
+                "there is a blank in the path",
+                "write `%20` for a blank, and `+` or `%20` in the query",
+            );
+        }
+        self.target.push_str(text);
+        Ok(())
+    }
+
+    fn take_header(&mut self, text: &str, line: usize) -> Result<(), Wrong> {
+        if text.starts_with(['{', '[', '<']) {
+            return wrong(line, "the body begins here, and the blank line before it is missing", REQUEST);
+        }
+        let name = |name: &str| {
+            let fine = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+            !name.is_empty() && name.chars().all(fine)
+        };
+        let Some((key, value)) = text.split_once(':').filter(|(key, _)| name(key.trim_end())) else {
+            let next = text.split_whitespace().next().unwrap_or_default();
+            let message = match METHODS.contains(&next) {
+                true => "another request begins here, and the `###` before it is missing",
+                false => "this is no header: a header is `Name: value`",
+            };
+            return wrong(line, message, REQUEST);
+        };
+        if value.contains("{{") {
+            return wrong(line, "`{{` begins a variable", VARIABLES);
+        }
+        self.headers.push((line, key.trim_end().to_owned(), value.trim().to_owned()));
+        Ok(())
+    }
+}
+
+/// `404` or `2xx`.
+fn statuses(code: &str) -> Option<Range<u16>> {
+    if let Some(hundred) = code.strip_suffix("xx").or_else(|| code.strip_suffix("XX")) {
+        let hundred: u16 = hundred.parse().ok().filter(|n| (1..=5).contains(n))?;
+        return Some(hundred * 100..hundred * 100 + 100);
+    }
+    let code: u16 = code.parse().ok().filter(|n| (100..600).contains(n))?;
+    Some(code..code + 1)
+}
+
+/// A target without ` HTTP/1.1`.
+fn without_version(target: &str) -> &str {
+    match target.rsplit_once(char::is_whitespace) {
+        Some((before, version)) if version.to_ascii_uppercase().starts_with("HTTP/") => before.trim_end(),
+        _ => target,
+    }
+}
+
+/// The body, from its first line that is not blank to its last.
+fn body(text: &str, lines: &[Line<'_>], request: &Request) -> Result<Option<Body>, Wrong> {
+    let filled = |line: &&Line<'_>| !line.text.trim().is_empty();
+    let (Some(first), Some(last)) = (lines.iter().find(filled), lines.iter().rev().find(filled)) else {
+        return Ok(None);
+    };
+    for line in lines {
+        let start = line.text;
+        let from_file = line.number == first.number && (start.starts_with("< ") || start.starts_with("<@"));
+        if from_file {
+            return wrong(
+                line.number,
+                "the body is to come from another file",
+                "put the text in here: what was applied must not change unseen",
+            );
+        }
+        if start.starts_with("> {%") || start.starts_with("< {%") || start.starts_with("<> ") {
+            let hint = "leave it out; `# @expect` says which statuses are fine";
+            return wrong(line.number, "a program that handles the answer is not run here", hint);
+        }
+        if start.contains("{{$") {
+            return wrong(line.number, "`{{$` begins a variable", VARIABLES);
+        }
+    }
+    let raw = &text[first.start..last.start + last.text.len()];
+    let bare = without_comments(raw);
+    let form = form(request, bare.as_deref().unwrap_or(raw));
+    let is_json_or_unsaid = form != Form::Other || request.header("content-type").is_none();
+    if is_json_or_unsaid && bare.as_ref().is_some_and(|bare| bare.trim().is_empty()) {
+        return Ok(None);
+    }
+    // No JSON goes on over a line's end inside a string, so that a line like a comment is one.
+    let raw = bare.as_deref().filter(|_| form != Form::Other).unwrap_or(raw);
+    check(form, raw, first.number)?;
+    let text = match form {
+        // Every line of it needs its end, the last one too.
+        Form::Lines => raw.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').to_owned() + "\n",
+        Form::Json | Form::Other => raw.to_owned(),
+    };
+    Ok(Some(Body { line: first.number, text, form }))
+}
+
+/// A body whose lines that are comments are empty; none when there are none.
+fn without_comments(raw: &str) -> Option<String> {
+    let is_comment = |line: &str| comment(line.trim_start()).is_some();
+    if !raw.split(['\n', '\r']).any(is_comment) {
+        return None;
+    }
+    let end = |line: &str| line.len() - line.trim_end_matches(['\n', '\r']).len();
+    let keep =
+        |line: &'_ str| if is_comment(line) { line[line.len() - end(line)..].to_owned() } else { line.to_owned() };
+    let separator = if raw.contains('\n') { '\n' } else { '\r' };
+    Some(raw.split_inclusive(separator).map(keep).collect())
+}
+
+/// What a body is: what its header says, else what it looks like.
+fn form(request: &Request, raw: &str) -> Form {
+    let said = request.header("content-type").map(|t| t.split(';').next().unwrap_or(t).trim().to_ascii_lowercase());
+    let path = request.target.split('?').next().unwrap_or_default();
+    // People send both of these as application/json, and servers take it.
+    let is_lines = path.ends_with("/_bulk") || path.ends_with("/_msearch") || path.ends_with("/_msearch/template");
+    match said.as_deref() {
+        Some("application/x-ndjson" | "application/ndjson") => Form::Lines,
+        Some(said) if said == "application/json" || said.ends_with("+json") && !said.contains("x-ndjson") => {
+            if is_lines { Form::Lines } else { Form::Json }
+        }
+        Some(_) => Form::Other,
+        None if is_lines => Form::Lines,
+        None if raw.trim_start().starts_with(['{', '[']) => Form::Json,
+        None => Form::Other,
+    }
+}
+
+/// Whether JSON is JSON.
+fn check(form: Form, raw: &str, first: usize) -> Result<(), Wrong> {
+    let check = |text: &str, from: usize| {
+        let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) else { return Ok(()) };
+        let line = from + error.line().max(1) - 1;
+        let said = error.to_string();
+        let words = said.rsplit_once(" at line ").map_or(said.as_str(), |(words, _)| words);
+        let column = error.column().max(1);
+        wrong(line, format!("the body is no valid JSON at column {column}: {words}"), ONE_BODY)
+    };
+    match form {
+        Form::Json => check(raw, first),
+        Form::Lines => {
+            (first..).zip(raw.lines()).filter(|(_, l)| !l.trim().is_empty()).try_for_each(|(n, l)| check(l, n))
+        }
+        Form::Other => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Request {
+        let mut found = requests(text).unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    }
+
+    fn bad(text: &str) -> (usize, String) {
+        let wrong = requests(text).unwrap_err();
+        (wrong.line, wrong.message)
+    }
+
+    #[test]
+    fn requests_are_read_as_rest_clients_read_them() {
+        let text = "### the first\n# words\n// @name index\n\nPUT /products-v1 HTTP/1.1\nContent-Type: application/json\n\
+            # @expect 200, 404,5xx\nX-A:b: c\n\n\n{\"a\":\n 1}\n\n###\nhttps://h/x\n\n### only a comment\n# here\n\
+            ###\npost _search\n  ?size=1\n  &q=a\n";
+        let found = requests(text).unwrap();
+        assert_eq!(found.len(), 3);
+        let first = &found[0];
+        assert_eq!((first.line, first.shown().as_str(), first.name.as_deref()), (5, "PUT /products-v1", Some("index")));
+        assert_eq!(first.expect, [200..201, 404..405, 500..600]);
+        assert!(first.wants(404) && first.wants(503) && !first.wants(201));
+        assert_eq!(first.header("x-a"), Some("b: c"));
+        let body = first.body.as_ref().unwrap();
+        assert_eq!((body.line, body.text.as_str(), body.form), (11, "{\"a\":\n 1}", Form::Json));
+        assert_eq!((found[1].method.as_str(), found[1].target.as_str(), found[1].line), ("GET", "https://h/x", 15));
+        assert_eq!((found[2].method.as_str(), found[2].target.as_str()), ("POST", "_search?size=1&q=a"));
+        assert!(found[2].wants(204) && !found[2].wants(404) && found[2].body.is_none());
+        assert_eq!(requests("# nothing\n\n###\n"), Ok(vec![]));
+        assert_eq!(requests(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn bodies_are_kept_as_they_are() {
+        let bulk = one("POST /x/_bulk\n\n{\"index\":{}}\r\n{\"a\":1}\n\n");
+        assert_eq!(bulk.body.as_ref().unwrap().text, "{\"index\":{}}\n{\"a\":1}\n");
+        assert_eq!(bulk.content_type(), Some("application/x-ndjson"));
+        let lines = one("POST /api/v2/write\ncontent-type: text/plain\n\n# m a=1\n m b=2 \n\n\n");
+        assert_eq!(lines.body.unwrap().text, "# m a=1\n m b=2 ");
+        let json = one("\u{feff}PUT /a\r\n\r\n{\"x\":\r\n\"{{mustache}}\"}\r\n");
+        assert_eq!(json.body.unwrap().text, "{\"x\":\r\n\"{{mustache}}\"}");
+        assert_eq!(one("PUT /a\r\r{}\r").body.unwrap().text, "{}");
+        assert_eq!(one("POST /a/_bulk\nContent-Type: application/json\n\n{}\n{}").body.unwrap().form, Form::Lines);
+        assert_eq!(one("GET /a").content_type(), None);
+        let noted = one("PUT /a\n\n# why\n{\n  // because\n\"a\": \"# // x\"}\n# end\n").body.unwrap();
+        assert_eq!((noted.text.as_str(), noted.form), ("\n{\n\n\"a\": \"# // x\"}\n", Form::Json));
+        assert_eq!(one("DELETE /a\n\n# the end\n").body, None);
+        assert_eq!(one("POST /_bulk\n\n# why\n{}\n# end").body.unwrap().text, "\n{}\n");
+    }
+
+    #[test]
+    fn json_that_is_none_is_found_with_its_place() {
+        for (text, line, words) in [
+            ("PUT /a\n\n{\n  \"a\": 1,\n}", 5, "column 1"),
+            ("PUT /a\n\n{\"a\": \"\"\"x\"\"\"}", 3, "column 9"),
+            ("POST /_bulk\n\n{}\n{\"a\"}\n", 4, "column 5"),
+            ("PUT /a\n\n{}\n###\nPUT /b\n\n# here\n{\n// there\n,}", 10, "column 1"),
+            ("PUT /a\nContent-Type: application/json\n\nhello", 4, "column 1"),
+        ] {
+            let (at, message) = bad(text);
+            assert!(at == line && message.contains(words), "{text:?}: {at} {message}");
+        }
+    }
+
+    #[test]
+    fn what_only_an_editor_does_is_refused_with_its_line() {
+        for (text, line, words) in [
+            ("@host = a\nGET /", 1, "variable"),
+            ("GET {{host}}/x", 1, "variable"),
+            ("GET /x\nA: {{b}}", 2, "variable"),
+            ("PUT /x\n\n{\"a\": \"{{$guid}}\"}", 3, "variable"),
+            ("# @prompt x\nGET /x", 1, "asked"),
+            ("PUT /x\n\n< ./body.json", 3, "another file"),
+            ("GET /x\n\n> {% client.test() %}", 3, "not run"),
+            ("GET /a b", 1, "blank"),
+            ("SELECT 1", 1, "no method"),
+            ("PUT\n", 1, "no path"),
+            ("\n{\"a\":1}", 2, "without a request line"),
+            ("PUT /x\n{\"a\":1}", 2, "blank line"),
+            ("PUT /x\nGET /y", 2, "`###`"),
+            ("PUT /x\nhello", 2, "no header"),
+            ("# @expects 404\nGET /", 1, "did you mean `@expect`"),
+            ("# @expect soon\nGET /", 1, "no status"),
+            ("# @expect\nGET /", 1, "names no status"),
+            ("# @await-task 5\nGET /", 1, "takes nothing"),
+        ] {
+            let (at, message) = bad(text);
+            assert!(at == line && message.contains(words), "{text:?}: {at} {message}");
+        }
+    }
+}
