@@ -15,10 +15,10 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+pub use super::url::{Url, escaped, unescaped};
 pub use call::{Call, Limit, Trouble, Unsendable};
 pub use job::{Job, preview};
 pub use run::{Book, Fault, Line, Manners, Progress, Task, run, seed};
-pub use super::url::{Url, escaped, unescaped};
 
 use crate::config::{Secret, scrub};
 use crate::domain::Failure;
