@@ -3,7 +3,7 @@
 //! It is arbitrated by the primary of the index's only shard, and its times are of the clock of the node that is asked.
 //! The document stays when a lease is given back: its numbers then go on, so that a late request can never meet a new one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -123,23 +123,50 @@ fn read(lease: &Value, now: i64) -> Holder {
     }
 }
 
-/// Renews the lease.
+/// After this time the server is asked for its clock again; ours measures in between.
+const SET_CLOCK: Duration = Duration::from_secs(60);
+
+/// Renews the lease: mostly with one request, since a busy cluster answers each of them late.
 pub struct Pulse {
-    /// Speaks to the cluster.
-    pub api: Api,
-    /// Whose it is.
-    pub owner: Owner,
+    api: Api,
+    owner: Owner,
     /// When it was taken, by the server's clock.
-    pub since: i64,
-    /// How long it lasts.
-    pub length: Duration,
+    since: i64,
+    length: Duration,
+    /// The server's clock, and ours when it said so.
+    clock: (i64, Instant),
+    /// The last write of the lease, if it was ours.
+    seen: Option<At>,
+}
+
+impl Pulse {
+    /// Of a lease that was taken when the server's clock and ours said this.
+    pub fn new(api: Api, owner: Owner, taken: (i64, Instant), length: Duration) -> Self {
+        Self { api, owner, since: taken.0, length, clock: taken, seen: None }
+    }
+
+    fn now(&mut self) -> Result<i64, Failure> {
+        if self.clock.1.elapsed() > SET_CLOCK {
+            self.clock = (self.api.now_ms()?, Instant::now());
+        }
+        let passed = i64::try_from(self.clock.1.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Ok(self.clock.0.saturating_add(passed))
+    }
 }
 
 impl Heart for Pulse {
     fn beat(&mut self) -> Result<bool, Failure> {
-        let Some(at) = held_at(&self.api, &self.owner.token)? else { return Ok(false) };
-        let now = self.api.now_ms()?;
-        Ok(self.api.replace(ID, at, &document(&self.owner, self.since, now, self.length))?.is_some())
+        let now = self.now()?;
+        let renewed = document(&self.owner, self.since, now, self.length);
+        if let Some(at) = self.seen.take() {
+            self.seen = self.api.replace(ID, at, &renewed)?;
+        }
+        if self.seen.is_none() {
+            // Somebody wrote since then; it may have been us, and the answer was lost.
+            let Some(at) = held_at(&self.api, &self.owner.token)? else { return Ok(false) };
+            self.seen = self.api.replace(ID, at, &renewed)?;
+        }
+        Ok(self.seen.is_some())
     }
 }
 

@@ -101,12 +101,8 @@ impl Locked for Held {
     }
 
     fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
-        Ok(Box::new(Pulse {
-            api: self.api.clone(),
-            owner: self.owner.clone(),
-            since: self.since.0,
-            length: self.place.settings.lease,
-        }))
+        let (api, length) = (self.api.clone(), self.place.settings.lease);
+        Ok(Box::new(Pulse::new(api, self.owner.clone(), self.since, length)))
     }
 
     fn look(&mut self) -> Result<Ledger, Failure> {
