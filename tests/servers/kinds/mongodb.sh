@@ -231,5 +231,9 @@ kind_clean() {
 kind_env() {
     export_line STEPLADDER_TEST_MONGODB_URL "mongodb://$TEST_ROLE:$TEST_PASSWORD@127.0.0.1:$PORT/"
     export_line STEPLADDER_TEST_MONGODB_OPEN_URL "mongodb://127.0.0.1:$(open_port)/"
-    export_line PATH "$MONGO_TOOLS/mongosh/node_modules/.bin:$(tool_path)"
+    # Node.js may be one of our own. What the reader has on his path already stays: other kinds add to it as well.
+    local folders=$MONGO_TOOLS/mongosh/node_modules/.bin
+    has_node || folders=$folders:$MONGO_TOOLS/node/bin
+    # shellcheck disable=SC2016 # the reader's own PATH is meant
+    printf 'export PATH=%s:"$PATH"\n' "$(quoted "$folders")"
 }
