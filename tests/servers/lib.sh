@@ -57,6 +57,17 @@ server_folder() {
     if am_root; then chown "$(server_user)" "$1"; fi
 }
 
+# A folder in memory for a server whose every write waits for the disk, where there is room; else one on the disk.
+memory_folder() {
+    local free
+    free=$(df -Pm /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
+    if [ -w /dev/shm ] && [ "${free:-0}" -ge 1024 ]; then
+        echo "/dev/shm/stepladder-tests-$(printf %s "$DIR" | cksum | cut -d' ' -f1)"
+    else
+        echo "$DIR/data"
+    fi
+}
+
 # --- packages ----------------------------------------------------------------------------------------------------
 
 # Installs Debian packages, one apt at a time over all the kinds; says what to do where it cannot.

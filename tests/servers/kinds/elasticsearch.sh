@@ -87,14 +87,16 @@ unpack() {
 }
 
 kind_start() {
+    local data
+    data=$(memory_folder)
     gate_stop
     [ -e "$DIR/tls/server.pem" ] || tls_files || return 1
     [ -e "$DIR/unpacked" ] || { unpack >>"$LOG" 2>&1 && : >"$DIR/unpacked"; } || return 1
-    server_folder "$DIR/data"
+    server_folder "$data"
     launch env ES_JAVA_HOME="$(java_home)" HOME="$DIR/home" CLI_JAVA_OPTS='-Xmx64m -XX:TieredStopAtLevel=1' \
         ES_JAVA_OPTS='-Xms384m -Xmx384m -XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1' \
         "$DIR/home/bin/elasticsearch" -E discovery.type=single-node -E network.host=127.0.0.1 -E http.port="$PORT" \
-        -E transport.port=$((PORT + 2)) -E path.data="$DIR/data" -E xpack.security.enabled=true \
+        -E transport.port=$((PORT + 2)) -E path.data="$data" -E xpack.security.enabled=true \
         -E cluster.routing.allocation.disk.threshold_enabled=false -E cluster.max_shards_per_node=100000
     wait_until 120 answers || return 1
     gate_start
@@ -113,6 +115,8 @@ kind_kill() {
     pid=$(running_pid) && pkill -KILL -P "$pid"
     end_with KILL 5
 }
+
+kind_clean() { rm -rf "$(memory_folder)"; }
 
 kind_env() {
     export_line STEPLADDER_TEST_ELASTICSEARCH_URL "http://tester:$SECRET@127.0.0.1:$PORT"

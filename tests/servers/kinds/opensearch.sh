@@ -42,12 +42,16 @@ urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/_cluster/health?wait_for
 }
 
 kind_start() {
-    mkdir -p "$DIR/data"
+    local data
+    data=$(memory_folder)
+    mkdir -p "$data"
     spawn "$(command -v java)" -Xms384m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
         --add-opens=java.base/java.nio.file=ALL-UNNAMED --add-opens=java.base/java.lang=ALL-UNNAMED \
-        -cp "$HOME_DIR/main:$HOME_DIR/libs/*" StartOpenSearch "$DIR/data" "$PORT" "$((PORT + 1))"
+        -cp "$HOME_DIR/main:$HOME_DIR/libs/*" StartOpenSearch "$data" "$PORT" "$((PORT + 1))"
     wait_until 120 answers && : >"$DIR/made"
 }
+
+kind_clean() { rm -rf "$(memory_folder)"; }
 
 kind_env() {
     export_line STEPLADDER_TEST_OPENSEARCH_URL "http://127.0.0.1:$PORT"
