@@ -9,6 +9,7 @@ use crate::config::{Config, StoreConfig};
 use crate::domain::catalog::Found;
 use crate::domain::comments::{leading, style_of};
 use crate::domain::file_name::NameError;
+use crate::domain::http;
 use crate::domain::influxql;
 use crate::domain::lines;
 use crate::domain::mode::{ANY, PROGRAMS};
@@ -303,6 +304,8 @@ pub fn shape(text: &str, extension: &str, card: &Card) -> Shape {
     match card.dialect {
         Some(dialect) if extension == "sql" => sql::shape(text, dialect),
         _ if matches!(extension, "cypher" | "cql") => cypher::shape(text),
+        // Each request is answered for by itself, whatever the store can do besides.
+        _ if extension == "http" => Shape { outside_transaction: http::first(text), ..Shape::default() },
         _ if extension == "influxql" => Shape { unclosed: influxql::scan(text).unclosed, ..Shape::default() },
         _ => Shape::default(),
     }

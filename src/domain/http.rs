@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use super::sql::Mark;
+
 /// A request of a script: one part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
@@ -98,6 +100,14 @@ const REQUEST: &str = "a request is `METHOD /path`, headers, a blank line and th
 const VARIABLES: &str = "nothing is put in here: write the value out, or make it a `.up.sh` script, which has the connection in its environment";
 const COMMANDS: &str = "what is known is `# @expect 200,404`, `# @await-task` and `# @name x`, before the body";
 const ONE_BODY: &str = "JSON has no `\"\"\"`, no comma before a `}`, and no variables; a comment in it has a line of its own, and `###` ends a body";
+
+/// The first request of a script, as plans name it.
+pub fn first(text: &str) -> Option<Mark> {
+    match requests(text) {
+        Ok(found) => found.first().map(|request| Mark { line: request.line, what: request.shown() }),
+        Err(wrong) => Some(Mark { line: wrong.line, what: "requests".to_owned() }),
+    }
+}
 
 /// Reads a script.
 ///

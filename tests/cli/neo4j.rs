@@ -1,12 +1,17 @@
-//! Neo4j: data alone is one transaction with its entry. Left out without `STEPLADDER_TEST_NEO4J_URL`; in CI that is a failure.
+//! Neo4j: data alone is one transaction with its entry, and requests. Left out without `STEPLADDER_TEST_NEO4J_URL`; in CI that is a failure.
 
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::world::World;
 
+/// The server has one database: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A project on the server's one database, which is emptied.
-fn project() -> Option<World> {
+fn project() -> Option<(World, MutexGuard<'static, ()>)> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let (wish, ci) = (variable("STEPLADDER_TEST_SERVERS"), variable("CI"));
     let needed = wish == "all" || wish != "none" && !ci.is_empty() && ci != "false";
@@ -15,7 +20,7 @@ fn project() -> Option<World> {
     let world = World::new().file("stepladder.toml", "[stores.neo4j]\n").variable("NEO4J_URL", &url?);
     let world = world.variable("PATH", &variable("PATH"));
     ask("MATCH (n) DETACH DELETE n");
-    Some(world)
+    Some((world, alone))
 }
 
 /// What cypher-shell prints, the heading apart.
@@ -40,7 +45,7 @@ const COUNT: &str = "MATCH (n:Whole) RETURN count(n)";
 
 #[test]
 fn data_alone_is_one_transaction_with_its_entry() {
-    let Some(world) = project() else { return };
+    let Some((world, _alone)) = project() else { return };
     let up = "migrations/neo4j/001_whole.up.cypher";
     world.write("migrations/neo4j/001_whole.down.cypher", "MATCH (n:Whole) DELETE n;\n");
     let dry = |world: &World| world.ok("up --dry-run").all();
@@ -84,5 +89,65 @@ fn data_alone_is_one_transaction_with_its_entry() {
     // Schema keeps its journal.
     world.write(up, "CREATE (:Whole {n: 1});\nCREATE INDEX whole_n IF NOT EXISTS FOR (w:Whole) ON (w.n);\n");
     assert!(dry(&world).contains("no transaction: CREATE INDEX whole_n"), "{}", dry(&world));
+    ask("MATCH (n) DETACH DELETE n");
+}
+
+#[test]
+fn requests_are_journalled_one_by_one_and_resumed() {
+    let Some((world, _alone)) = project() else { return };
+    // HTTP is the port behind Bolt's.
+    let url = std::env::var("STEPLADDER_TEST_NEO4J_URL").unwrap();
+    let port: u16 = url.rsplit_once(':').unwrap().1.trim_end_matches('/').parse().unwrap();
+    world.write("stepladder.toml", format!("[stores.neo4j]\nhttp = \"http://127.0.0.1:{}\"\n", port + 1));
+    let script = |second: &str, third: &str| {
+        let query = |statement: &str| format!("POST /query/v2\n\n{{\"statement\": \"{statement}\"}}\n");
+        let old = format!("POST /tx/commit\n\n{{\"statements\": [{{\"statement\": \"{third}\"}}]}}\n");
+        format!("# three\n{}###\n{}###\n{old}", query("CREATE (:Asked {n: 1})"), query(second))
+    };
+    world.write(
+        "migrations/neo4j/001_asked.down.http",
+        "POST /query/v2\n\n{\"statement\": \"MATCH (a:Asked) DELETE a\"}\n",
+    );
+    let up = "migrations/neo4j/001_asked.up.http";
+    let count = "MATCH (n:Asked) RETURN count(n)";
+
+    world.write(up, script("CREATE (:Asked {n: 2}) WRONG", "CREATE (:Asked {n: 3})"));
+    assert!(world.ok("up --dry-run").all().contains("POST /db/neo4j/query/v2"));
+    let all = world.run("up").all();
+    for words in ["001_asked.up.http:6", "SyntaxError", "part 1 of 3", "repair neo4j/1 --resume"] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    // What a 200 hides is an error as well.
+    world.write(up, script("CREATE (:Asked {n: 2})", "CREATE (:Asked {n: 3}) WRONG"));
+    let all = world.run("repair neo4j/1 --resume --yes").all();
+    assert!(all.contains("001_asked.up.http:10") && all.contains("SyntaxError"), "{all}");
+    assert_eq!(ask(count), "2");
+    world.write(up, script("CREATE (:Asked {n: 2})", "CREATE (:Asked {n: 3})"));
+    world.ok("repair neo4j/1 --resume --yes");
+    assert_eq!(ask(count), "3");
+    world.ok("check");
+    world.ok("redo");
+    assert_eq!(ask(count), "3");
+    // Cypher goes on behind requests, and requests behind Cypher.
+    world.write("migrations/neo4j/002_cypher.up.cypher", "CREATE (:Asked {n: 4});\n");
+    world.write("migrations/neo4j/002_cypher.down.cypher", "MATCH (a:Asked {n: 4}) DELETE a;\n");
+    world
+        .write("migrations/neo4j/003_again.up.http", "POST /query/v2\n\n{\"statement\": \"CREATE (:Asked {n: 5})\"}\n");
+    world.write(
+        "migrations/neo4j/003_again.down.http",
+        "POST /query/v2\n\n{\"statement\": \"MATCH (a:Asked {n: 5}) DELETE a\"}\n",
+    );
+    world.ok("up");
+    assert_eq!(ask(count), "5");
+    world.ok("down --all --yes");
+    assert_eq!(ask(count), "0");
+    for (text, words) in [
+        ("POST /query/v2\n\n{\"statement\": \"MATCH (n:StepladderLease) DELETE n\"}\n", "names nodes of the ledger"),
+        ("POST /tx\n", "stays open"),
+    ] {
+        world.write(up, text);
+        let said = world.run("up");
+        assert!(said.code != 0 && said.all().contains(words), "{}", said.all());
+    }
     ask("MATCH (n) DETACH DELETE n");
 }

@@ -17,6 +17,8 @@ pub struct Endpoint {
     pub login: Option<(String, Secret)>,
     /// The database; the user's home database without it.
     pub database: Option<String>,
+    /// Where requests go, if the section says it.
+    pub http: Option<String>,
     url: Secret,
 }
 
@@ -72,7 +74,11 @@ impl Endpoint {
             return Err(Failure::usage("the database `system` takes no nodes, so it cannot hold a ledger")
                 .hint("name the database of your data; a script reaches the other one with `:use system`"));
         }
-        Ok(Self { scheme, address, login, database, url: settings.url.clone() })
+        let http = settings.options.get("http").cloned();
+        if http.as_deref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err(Failure::usage("`http` is no URL of HTTP").hint("for example http = \"http://localhost:7474\""));
+        }
+        Ok(Self { scheme, address, login, database, http, url: settings.url.clone() })
     }
 
     /// What a connection trusts.

@@ -107,9 +107,21 @@ impl Guard<'_> {
         let rest = format!(
             "SET m.seq = seq + 1, m.begun = CASE v[3] WHEN 'begun' THEN seq + 1 ELSE m.begun END \
              CREATE (e:StepladderMigration {{seq: seq + 1, at: {NOW}, {}}}) RETURN v[2] AS stepladder",
-            read_back("toInteger(v[13])")
+            read_back("toInteger(v[13])", 3)
         );
         self.query(mark, &fields(entry, owner), &rest)
+    }
+
+    /// Appends the end of one step and the beginning of the next: both or none.
+    pub fn turn(self, done: &NewEntry, begun: &NewEntry, owner: &Owner) -> Query {
+        let rest = format!(
+            "SET m.seq = seq + 2, m.begun = seq + 2 \
+             CREATE (d:StepladderMigration {{seq: seq + 1, at: {NOW}, {}}}), \
+             (b:StepladderMigration {{seq: seq + 2, at: {NOW}, {}}}) RETURN 1",
+            read_back("toInteger(v[13])", 3),
+            read_back("toInteger(v[29])", 19)
+        );
+        self.query("", &[fields(done, owner), fields(begun, owner)].concat(), &rest)
     }
 
     /// Appends the `done` of a step that is one transaction with it, timed by the server, and returns `mark` with the time it took.
@@ -118,7 +130,7 @@ impl Guard<'_> {
             "WITH v, m, seq, {NOW} AS now, {NOW} - datetime.transaction().epochMillis AS took \
              SET m.seq = seq + 1 CREATE (e:StepladderMigration {{seq: seq + 1, at: now, {}}}) \
              RETURN v[2] + toString(took) AS stepladder",
-            read_back("took")
+            read_back("took", 3)
         );
         self.query(mark, &fields(entry, owner), &rest)
     }
@@ -129,7 +141,7 @@ impl Guard<'_> {
             "OPTIONAL MATCH (b:StepladderMigration {{seq: m.begun}}) WITH v, m, seq, {NOW} AS now, {NOW} - b.at AS took \
              SET m.seq = seq + 1 CREATE (e:StepladderMigration {{seq: seq + 1, at: now, {}}}) \
              RETURN v[2] + toString(took) AS stepladder",
-            read_back("took")
+            read_back("took", 3)
         );
         self.query(mark, &fields(entry, owner), &rest)
     }
@@ -197,18 +209,29 @@ fn fields(entry: &NewEntry, owner: &Owner) -> [String; 16] {
     ]
 }
 
-/// The properties that [`fields`] holds, as the server reads them.
-fn read_back(took: &str) -> String {
-    let some = |at: usize| format!("CASE v[{at}] WHEN '' THEN null ELSE v[{at}] END");
+/// The properties that [`fields`] holds, as the server reads them; the first of them is `v[from]`.
+fn read_back(took: &str, from: usize) -> String {
+    let v = |at: usize| format!("v[{}]", from + at);
+    let some = |at: usize| format!("CASE {0} WHEN '' THEN null ELSE {0} END", v(at));
     format!(
-        "event: v[3], direction: v[4], version: {}, label: v[6], checksum: v[7], down_checksum: {}, down_extension: {}, \
-         down_script: {}, run: v[11], ordinal: toInteger(v[12]), duration_ms: {took}, who: v[14], tool: v[15], \
-         parts_done: toInteger(v[16]), parts_total: toInteger(v[17]), note: {}",
+        "event: {}, direction: {}, version: {}, label: {}, checksum: {}, down_checksum: {}, down_extension: {}, \
+         down_script: {}, run: {}, ordinal: toInteger({}), duration_ms: {took}, who: {}, tool: {}, \
+         parts_done: toInteger({}), parts_total: toInteger({}), note: {}",
+        v(0),
+        v(1),
+        some(2),
+        v(3),
+        v(4),
         some(5),
-        some(8),
-        some(9),
-        some(10),
-        some(18),
+        some(6),
+        some(7),
+        v(8),
+        v(9),
+        v(11),
+        v(12),
+        v(13),
+        v(14),
+        some(15),
     )
 }
 

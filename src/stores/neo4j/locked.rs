@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::bolt::Value;
 use super::lease::{self, Pulse};
 use super::ledger::{self, Guard, LEASE_LOST, Query};
+use super::requests::{self, EXTENSION, Ways, Writer};
 use super::script::{Frame, Unfit, has_commands, parts};
 use super::session::Session;
 use super::shell::{self, Talked};
@@ -15,6 +16,7 @@ use crate::config::scrub;
 use crate::domain::{EntryEvent, Failure, FailureKind, Version};
 use crate::process::identity;
 use crate::process::program::Ended;
+use crate::stores::http;
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Settings, Step, StepEvent, StepFailure,
     StopReason, StoredScript,
@@ -55,20 +57,14 @@ impl Locked for Held {
     }
 
     fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
-        let mut rest = steps;
-        while let Some(first) = rest.first() {
-            if context.stop.asked().is_some() {
-                return Ok(Outcome::Stopped);
+        for alike in steps.chunk_by(|a, b| (a.extension == EXTENSION) == (b.extension == EXTENSION)) {
+            let outcome = match alike[0].extension == EXTENSION {
+                true => self.run_requests(alike, context)?,
+                false => self.run_cypher(alike, context)?,
+            };
+            if outcome == Outcome::Stopped {
+                return Ok(outcome);
             }
-            parts(&first.text).map_err(|unfit| verdict::unfit(first, unfit))?;
-            // What comes before a script that cannot be run is run; then it fails by itself.
-            let fits = |step: &&Step| !has_commands(&step.text) && parts(&step.text).is_ok();
-            let together = rest.iter().take_while(fits).count().max(1);
-            let (now, later) = rest.split_at(together);
-            if self.talk(now, context, false)? == Outcome::Stopped {
-                return Ok(Outcome::Stopped);
-            }
-            rest = later;
         }
         Ok(Outcome::AllDone)
     }
@@ -84,6 +80,11 @@ impl Locked for Held {
     }
 
     fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
+        if step.extension == EXTENSION {
+            let endpoint = self.session.endpoint();
+            let seeded = http::seed(&requests::agent(endpoint), &Ways::of(endpoint), step, context);
+            return seeded.map_err(|failure| self.scrubbed(failure));
+        }
         self.talk(std::slice::from_ref(step), context, true).map(drop)
     }
 
@@ -113,6 +114,33 @@ struct Seen {
 }
 
 impl Held {
+    /// Runs scripts of requests.
+    fn run_requests(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        let (ways, agent) = (Ways::of(self.session.endpoint()), requests::agent(self.session.endpoint()));
+        let mut book = Writer { session: &mut self.session, owner: &self.owner, agent };
+        http::run(&mut book, &ways, steps, context).map_err(|failure| self.scrubbed(failure))
+    }
+
+    /// Runs scripts of Cypher.
+    fn run_cypher(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        let mut rest = steps;
+        while let Some(first) = rest.first() {
+            if context.stop.asked().is_some() {
+                return Ok(Outcome::Stopped);
+            }
+            parts(&first.text).map_err(|unfit| verdict::unfit(first, unfit))?;
+            // What comes before a script that cannot be run is run; then it fails by itself.
+            let fits = |step: &&Step| !has_commands(&step.text) && parts(&step.text).is_ok();
+            let together = rest.iter().take_while(fits).count().max(1);
+            let (now, later) = rest.split_at(together);
+            if self.talk(now, context, false)? == Outcome::Stopped {
+                return Ok(Outcome::Stopped);
+            }
+            rest = later;
+        }
+        Ok(Outcome::AllDone)
+    }
+
     fn guard(&self) -> Guard<'_> {
         Guard { token: &self.owner.token, begins: false }
     }
@@ -199,7 +227,7 @@ impl Held {
                 (context.event)(step.index, StepEvent::Done { duration_ms });
                 return Ok(Outcome::Stopped).and_then(|stopped| match context.stop.asked() {
                     Some(_) => Ok(stopped),
-                    None => self.run(&steps[talked.done + 1..], context),
+                    None => self.run_cypher(&steps[talked.done + 1..], context),
                 });
             }
             Some(Seen { done: true, .. }) => Kept::All,

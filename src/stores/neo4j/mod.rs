@@ -10,6 +10,7 @@ mod lease;
 mod ledger;
 mod locked;
 mod probe;
+mod requests;
 mod script;
 mod session;
 mod shell;
@@ -21,10 +22,12 @@ use std::sync::Arc;
 use self::endpoint::{Endpoint, SCHEMES};
 use self::lease::Attempt;
 use self::locked::Held;
+use self::requests::{EXTENSION, Ways};
 use self::script::Frame;
 use self::session::Session;
 use super::{
     Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
+    http,
 };
 use crate::config::Secret;
 use crate::domain::{Failure, Version};
@@ -40,7 +43,7 @@ pub static KIND: Kind = Kind {
         name: "neo4j",
         aliases: &[],
         title: "Neo4j",
-        extensions: &["cypher", "cql"],
+        extensions: &["cypher", "cql", "http"],
         client: Some(CLIENT),
         atomic: Atomicity::Data,
         journals: true,
@@ -50,7 +53,10 @@ pub static KIND: Kind = Kind {
         default_url: None,
         schemes: SCHEMES,
         default_port: Some(7687),
-        options: &[("database", "the database (the user's home database)")],
+        options: &[
+            ("database", "the database (the user's home database)"),
+            ("http", "where requests (.http) go (http://HOST:7474, https://HOST:7473 for neo4j+s)"),
+        ],
         example_url: "neo4j://neo4j:secret@localhost:7687",
         not_promised: &[],
     },
@@ -97,15 +103,22 @@ impl Store for Neo4j {
 
     fn preview(&self, steps: &[Step], _run: &str) -> Result<Preview, Failure> {
         let endpoint = self.session.endpoint();
-        let line = shell::command(self.program()?, endpoint, &self.settings.root);
+        let client = match steps.iter().all(|step| step.extension == EXTENSION) {
+            true => "built in".to_owned(),
+            false => shell::command(self.program()?, endpoint, &self.settings.root).to_string(),
+        };
         let frame = Frame { owner: None, database: endpoint.database.as_deref(), mark: "" };
         let shown = steps.iter().map(|step| {
+            if step.extension == EXTENSION {
+                let preview = http::preview(std::slice::from_ref(step), &requests::base(endpoint), &Ways::of(endpoint));
+                return Ok(preview?.steps.concat());
+            }
             let text = frame.step(step).map_err(|unfit| {
                 Failure::findings(format!("{}:{}: {}", step.path, unfit.line, unfit.message)).hint(unfit.hint)
             })?;
             Ok(text.lines().map(str::to_owned).collect())
         });
-        Ok(Preview { client: line.to_string(), steps: shown.collect::<Result<_, Failure>>()? })
+        Ok(Preview { client, steps: shown.collect::<Result<_, Failure>>()? })
     }
 
     fn inventory(&mut self) -> Result<Vec<String>, Failure> {
