@@ -2,19 +2,20 @@
 //! stands whatever scripts print.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::program::Ended;
-use super::{CommandLine, Finished, Running};
+use super::{CommandLine, Finished, Running, pipes};
 use crate::stores::Stop;
 
 /// How long a client may take for its own end.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// Bytes of the longest line that is read as one: an answer may hold all that a client says of an error.
+const LONGEST: usize = 8 << 20;
 /// Bytes kept of what a script prints, from its end.
 const KEEP: usize = 2 << 20;
 
@@ -47,7 +48,7 @@ impl Dialogue {
     /// It cannot be started.
     pub fn start(line: &CommandLine, mark: &str) -> std::io::Result<Self> {
         let mut running = Running::start(line)?;
-        let (output, orders) = (listen(&mut running), speak(&mut running));
+        let (output, orders) = (pipes::listen(&mut running, LONGEST), pipes::speak(&mut running));
         Ok(Self {
             running: Some(running),
             orders: Some(orders),
@@ -152,44 +153,4 @@ impl Dialogue {
             self.printed.drain(..cut.unwrap_or(0));
         }
     }
-}
-
-/// Writes on a thread of its own: a script may be longer than the pipe is wide.
-fn speak(running: &mut Running) -> Sender<String> {
-    let (sender, receiver) = channel::<String>();
-    let stdin = running.stdin.take();
-    thread::spawn(move || {
-        let Some(mut stdin) = stdin else { return };
-        for text in receiver {
-            if stdin.write_all(text.as_bytes()).is_err() {
-                return;
-            }
-        }
-    });
-    sender
-}
-
-/// Reads on a thread of its own, in whole lines as far as they are not endless.
-fn listen(running: &mut Running) -> Receiver<Vec<String>> {
-    let (sender, receiver) = sync_channel(64);
-    let stdout = running.stdout.take();
-    thread::spawn(move || {
-        let Some(mut stdout) = stdout else { return };
-        let (mut buffer, mut rest) = (vec![0u8; 1 << 16], Vec::new());
-        while let Ok(n @ 1..) = stdout.read(&mut buffer) {
-            rest.extend_from_slice(&buffer[..n]);
-            let end = match rest.iter().rposition(|b| *b == b'\n') {
-                Some(at) => at + 1,
-                None if rest.len() > 8 << 20 => rest.len(),
-                None => continue,
-            };
-            let lines = String::from_utf8_lossy(&rest[..end]).lines().map(str::to_owned).collect();
-            rest.drain(..end);
-            if sender.send(lines).is_err() {
-                return;
-            }
-        }
-        let _ = sender.send(vec![String::from_utf8_lossy(&rest).into_owned()]);
-    });
-    receiver
 }

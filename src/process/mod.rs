@@ -5,6 +5,8 @@ pub mod command;
 pub mod dialogue;
 pub mod find;
 pub mod identity;
+#[cfg(any(feature = "mongodb", feature = "mysql", feature = "neo4j", feature = "postgres"))]
+pub mod pipes;
 pub mod program;
 pub mod running;
 

@@ -1,17 +1,19 @@
 //! One cypher-shell at work: given all its text at once, watched through what it prints.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
 use crate::config::Secret;
 use crate::process::program::Ended;
-use crate::process::{CommandLine, Finished, Running};
+use crate::process::{CommandLine, Finished, Running, pipes};
 use crate::stores::{Context, Step, StepEvent, StopReason};
 
+/// Bytes of the longest line that is read as one.
+const LONGEST: usize = 1 << 20;
 /// Bytes kept of what a step prints, from its end.
 const KEEP: usize = 2 << 20;
 /// How long the JVM may take until the first step begins, on top of the step's own time.
@@ -73,7 +75,7 @@ pub fn talk(
     ask_to_stop: &mut dyn FnMut(),
 ) -> std::io::Result<Talked> {
     let mut running = Running::start(line)?;
-    let output = listen(&mut running);
+    let output = pipes::listen(&mut running, LONGEST);
     if let Some(mut stdin) = running.stdin.take() {
         thread::spawn(move || {
             // A client that has gone says so through its end.
@@ -101,31 +103,6 @@ pub fn talk(
     talk.until_its_end(&running, &output, ask_to_stop);
     talk.talked.finished = running.finish()?;
     Ok(talk.talked)
-}
-
-/// Reads on a thread of its own, in whole lines.
-fn listen(running: &mut Running) -> Receiver<Vec<String>> {
-    let (sender, receiver) = sync_channel(64);
-    let stdout = running.stdout.take();
-    thread::spawn(move || {
-        let Some(mut stdout) = stdout else { return };
-        let (mut buffer, mut rest) = (vec![0u8; 1 << 16], Vec::new());
-        while let Ok(n @ 1..) = stdout.read(&mut buffer) {
-            rest.extend_from_slice(&buffer[..n]);
-            let end = match rest.iter().rposition(|b| *b == b'\n') {
-                Some(at) => at + 1,
-                None if rest.len() > 1 << 20 => rest.len(),
-                None => continue,
-            };
-            let lines = String::from_utf8_lossy(&rest[..end]).lines().map(str::to_owned).collect();
-            rest.drain(..end);
-            if sender.send(lines).is_err() {
-                return;
-            }
-        }
-        let _ = sender.send(vec![String::from_utf8_lossy(&rest).into_owned()]);
-    });
-    receiver
 }
 
 struct Talk<'a> {

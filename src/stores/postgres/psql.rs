@@ -1,22 +1,19 @@
 //! One psql at work: fed step by step through its input, watched through its output.
 
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
 use super::script::{Chain, Feed, MARK, has_commands, is_plain};
 use crate::config::Secret;
+use crate::process::pipes::{self, AHEAD, QUICK};
 use crate::process::program::Ended;
 use crate::process::{CommandLine, Finished, Running};
 use crate::stores::{Context, Step, StepEvent, StopReason};
 
-/// Steps fed ahead of the one at work, so that psql never waits for us.
-const AHEAD: usize = 16;
-/// Steps are fed ahead only while they are this quick: whoever asks to stop should not have to wait for many.
-const QUICK: Duration = Duration::from_millis(100);
+/// Bytes of the longest line that is read as one.
+const LONGEST: usize = 1 << 20;
 /// Bytes kept of what a step prints, from its end.
 const KEEP: usize = 2 << 20;
 
@@ -75,7 +72,7 @@ pub fn talk(
     context: &Context<'_>,
     make: &mut dyn FnMut(&Step, &str, Chain) -> Feed,
 ) -> std::io::Result<Session> {
-    let (output, stdin) = (listen(&mut running), feed_from(&mut running));
+    let (output, stdin) = (pipes::listen(&mut running, LONGEST), pipes::speak(&mut running));
     let mark = crate::process::identity::token();
     let _ = stdin.send(format!("\\set {MARK} {mark}\n"));
     let mut talk = Talk {
@@ -101,47 +98,6 @@ pub fn talk(
     talk.stdin = None;
     talk.session.finished = running.finish()?;
     Ok(talk.session)
-}
-
-/// Writes on a thread of its own: psql reads only as fast as the server works.
-fn feed_from(running: &mut Running) -> Sender<String> {
-    let (sender, receiver) = channel::<String>();
-    let stdin = running.stdin.take();
-    thread::spawn(move || {
-        let Some(mut stdin) = stdin else { return };
-        for text in receiver {
-            // A client that has gone says so through its end.
-            if stdin.write_all(text.as_bytes()).is_err() {
-                return;
-            }
-        }
-    });
-    sender
-}
-
-/// Reads on a thread of its own, in whole lines as far as they are not endless.
-fn listen(running: &mut Running) -> Receiver<Vec<String>> {
-    let (sender, receiver) = sync_channel(64);
-    let stdout = running.stdout.take();
-    thread::spawn(move || {
-        let Some(mut stdout) = stdout else { return };
-        let (mut buffer, mut rest) = (vec![0u8; 1 << 16], Vec::new());
-        while let Ok(n @ 1..) = stdout.read(&mut buffer) {
-            rest.extend_from_slice(&buffer[..n]);
-            let end = match rest.iter().rposition(|b| *b == b'\n') {
-                Some(at) => at + 1,
-                None if rest.len() > 1 << 20 => rest.len(),
-                None => continue,
-            };
-            let lines = String::from_utf8_lossy(&rest[..end]).lines().map(str::to_owned).collect();
-            rest.drain(..end);
-            if sender.send(lines).is_err() {
-                return;
-            }
-        }
-        let _ = sender.send(vec![String::from_utf8_lossy(&rest).into_owned()]);
-    });
-    receiver
 }
 
 struct Talk<'a> {
