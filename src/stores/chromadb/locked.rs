@@ -141,10 +141,10 @@ impl Held {
     fn judge(&mut self, step: &Step, said: Said, kept: Kept) -> Result<(), StepFailure> {
         let (finished, printed) = match (&said, &mut self.python) {
             (Said::Well, _) => return Ok(()),
-            (Said::Wrong(_), Some(python)) => (None, std::mem::take(&mut python.printed)),
+            (Said::Wrong(_), Some(python)) => (None, python.printed()),
             (_, python) => {
                 // It is of no more use; how it ended says what came of the script.
-                let gone = python.take().map(|mut python| (python.finish().ok(), std::mem::take(&mut python.printed)));
+                let gone = python.take().map(|mut python| (python.finish().ok(), python.printed()));
                 gone.unwrap_or_default()
             }
         };
@@ -161,7 +161,7 @@ impl Held {
         if matches!(said, Said::Well)
             && let Some(python) = &mut self.python
         {
-            let printed = std::mem::take(&mut python.printed);
+            let printed = python.printed();
             if !printed.trim().is_empty() {
                 let printed = self.place.without_secrets(printed.trim_end());
                 (context.event)(step.index, StepEvent::Said(printed));

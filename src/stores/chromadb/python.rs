@@ -1,19 +1,17 @@
 //! One Python at work: scripts are handed to it one after the other, and what it answers is heard.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{Read, Write};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
 use crate::config::Environment;
 use crate::domain::Failure;
+use crate::process::dialogue::{Dialogue, Heard};
 use crate::process::program::Ended;
-use crate::process::{CommandLine, Finished, Running};
+use crate::process::{CommandLine, Finished};
 use crate::stores::{Client, Context, Settings, Step};
 
 /// What Python runs; it comes through its standard input.
@@ -21,10 +19,6 @@ pub const DRIVER: &str = include_str!("driver.py");
 /// Reads as many bytes as a first line says, and runs them.
 const BOOT: &str = "import os; orders = os.fdopen(os.dup(0), 'rb'); \
                     exec(compile(orders.read(int(orders.readline())), 'stepladder', 'exec'))";
-/// How long it may take for its own end.
-const FAREWELL: Duration = Duration::from_secs(3);
-/// Bytes kept of what a script prints, from its end.
-const KEEP: usize = 2 << 20;
 
 /// Finds the interpreter: the configured one, that of the active virtual environment, of `.venv` beside the project,
 /// or the first on the search path.
@@ -92,15 +86,8 @@ pub enum Said {
 
 /// A Python that waits for scripts.
 pub struct Python {
-    running: Option<Running>,
-    orders: Option<Sender<String>>,
-    output: Receiver<Vec<String>>,
-    /// Lines that came and were not looked at yet.
-    heard: VecDeque<String>,
-    mark: String,
+    dialogue: Dialogue,
     ready: bool,
-    /// What the script at hand printed.
-    pub printed: String,
 }
 
 impl Python {
@@ -109,9 +96,8 @@ impl Python {
     /// # Errors
     /// It cannot be started.
     pub fn start(line: &CommandLine, endpoint: &Endpoint) -> std::io::Result<Self> {
-        let mut running = Running::start(line)?;
-        let (output, orders) = (listen(&mut running), speak(&mut running));
         let mark = crate::process::identity::token();
+        let dialogue = Dialogue::start(line, &mark)?;
         let headers: BTreeMap<&str, String> =
             endpoint.headers().iter().map(|(name, value)| (*name, value.reveal().to_owned())).collect();
         let config = json!({
@@ -121,36 +107,32 @@ impl Python {
             "tenant": endpoint.tenant,
             "database": endpoint.database,
         });
-        let _ = orders.send(format!("{}\n{DRIVER}{config}\n", DRIVER.len()));
-        let (printed, mark) = (String::new(), format!("{mark} "));
-        Ok(Self {
-            running: Some(running),
-            orders: Some(orders),
-            output,
-            heard: VecDeque::new(),
-            mark,
-            ready: false,
-            printed,
-        })
+        dialogue.say(format!("{}\n{DRIVER}{config}\n", DRIVER.len()));
+        Ok(Self { dialogue, ready: false })
     }
 
     /// Has a script compiled; nothing of it runs.
     pub fn load(&mut self, step: &Step, root: &Path, context: &Context<'_>) -> Said {
-        self.order(&load(step, root));
+        self.dialogue.order(&load(step, root));
         if !self.ready {
             match self.hear(None, context) {
                 Said::Well => self.ready = true,
                 other => return other,
             }
         }
-        self.printed.clear();
+        self.dialogue.printed.clear();
         self.hear(None, context)
     }
 
     /// Runs the script that was loaded.
     pub fn run(&mut self, timeout: Option<Duration>, context: &Context<'_>) -> Said {
-        self.order(&json!({ "do": "run" }));
+        self.dialogue.order(&json!({ "do": "run" }));
         self.hear(timeout, context)
+    }
+
+    /// What was printed since somebody asked.
+    pub fn printed(&mut self) -> String {
+        std::mem::take(&mut self.dialogue.printed)
     }
 
     /// Ends it, and says how it ended. What a script left for the interpreter's end may take a moment, and no longer.
@@ -158,84 +140,17 @@ impl Python {
     /// # Errors
     /// Waiting failed.
     pub fn finish(&mut self) -> std::io::Result<Finished> {
-        self.orders = None;
-        match self.running.take() {
-            Some(running) => {
-                let until = Instant::now() + FAREWELL;
-                while !running.has_ended() && Instant::now() < until {
-                    thread::sleep(Duration::from_millis(2));
-                }
-                if !running.has_ended() {
-                    running.ender().end();
-                }
-                running.finish()
-            }
-            None => Ok(Finished { code: None, stderr: String::new() }),
-        }
+        self.dialogue.finish()
     }
 
-    fn order(&self, order: &Value) {
-        if let Some(orders) = &self.orders {
-            // A Python that has gone says so through its end.
-            let _ = orders.send(format!("{order}\n"));
-        }
-    }
-
-    /// Waits for the next answer; ends Python at its deadline or when asked to stop at once.
+    /// Waits for the next answer.
     fn hear(&mut self, timeout: Option<Duration>, context: &Context<'_>) -> Said {
-        let began = Instant::now();
-        let mut ended = None;
-        let mut silent_since: Option<Instant> = None;
-        loop {
-            // Several answers may have come at once.
-            while let Some(line) = self.heard.pop_front() {
-                // What comes after a cancel is no answer any more.
-                if let Some(said) = self.read(&line).filter(|_| ended.is_none()) {
-                    return said;
-                }
-            }
-            match self.output.recv_timeout(Duration::from_millis(10)) {
-                Ok(lines) => {
-                    silent_since = None;
-                    self.heard.extend(lines);
-                }
-                Err(RecvTimeoutError::Disconnected) => return Said::Gone(ended),
-                // A child of a script may hold its output open after Python has gone.
-                Err(RecvTimeoutError::Timeout) if self.running.as_ref().is_none_or(Running::has_ended) => {
-                    let since = *silent_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > Duration::from_millis(300) {
-                        return Said::Gone(ended);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if ended.is_none() {
-                ended = match (context.stop.at_once(), timeout) {
-                    (Some(reason), _) => Some(Ended::Stopped(reason)),
-                    (None, Some(limit)) if began.elapsed() >= limit => Some(Ended::Deadline(limit)),
-                    _ => None,
-                };
-                if let Some(running) = self.running.as_ref().filter(|_| ended.is_some()) {
-                    self.orders = None;
-                    running.ender().cancel();
-                }
-            }
-        }
-    }
-
-    /// An answer, if the line holds one; what is none was printed by the script.
-    fn read(&mut self, line: &str) -> Option<Said> {
-        let Some(at) = line.find(&self.mark) else {
-            self.keep(line);
-            return None;
+        let (word, what) = match self.dialogue.hear(timeout, context.stop) {
+            Heard::Answer(word, what) => (word, what),
+            Heard::Gone(ended) => return Said::Gone(ended),
         };
-        if at > 0 {
-            self.keep(&line[..at]);
-        }
-        let (word, what) = line[at + self.mark.len()..].split_once(' ')?;
-        let what: Value = serde_json::from_str(what).ok()?;
         let text = |key: &str| what[key].as_str().unwrap_or_default().to_owned();
-        Some(match word {
+        match word.as_str() {
             "ready" | "loaded" | "done" => Said::Well,
             "fault" => Said::Fault {
                 missing: what["missing"].as_bool().unwrap_or(false),
@@ -247,16 +162,6 @@ impl Python {
                 text: text("text"),
                 exit: what["exit"].as_bool().filter(|e| *e).map(|_| text("code")),
             }),
-        })
-    }
-
-    /// Keeps what a script prints; of an endless flood the end.
-    fn keep(&mut self, line: &str) {
-        self.printed.push_str(line);
-        self.printed.push('\n');
-        if self.printed.len() > 2 * KEEP {
-            let cut = (self.printed.len() - KEEP..self.printed.len()).find(|at| self.printed.is_char_boundary(*at));
-            self.printed.drain(..cut.unwrap_or(0));
         }
     }
 }
@@ -282,44 +187,4 @@ fn load(step: &Step, root: &Path) -> Value {
             "STEPLADDER_DIRECTION": step.direction.word(),
         },
     })
-}
-
-/// Writes on a thread of its own: a script may be longer than the pipe is wide.
-fn speak(running: &mut Running) -> Sender<String> {
-    let (sender, receiver) = channel::<String>();
-    let stdin = running.stdin.take();
-    thread::spawn(move || {
-        let Some(mut stdin) = stdin else { return };
-        for text in receiver {
-            if stdin.write_all(text.as_bytes()).is_err() {
-                return;
-            }
-        }
-    });
-    sender
-}
-
-/// Reads on a thread of its own, in whole lines as far as they are not endless.
-fn listen(running: &mut Running) -> Receiver<Vec<String>> {
-    let (sender, receiver) = sync_channel(64);
-    let stdout = running.stdout.take();
-    thread::spawn(move || {
-        let Some(mut stdout) = stdout else { return };
-        let (mut buffer, mut rest) = (vec![0u8; 1 << 16], Vec::new());
-        while let Ok(n @ 1..) = stdout.read(&mut buffer) {
-            rest.extend_from_slice(&buffer[..n]);
-            let end = match rest.iter().rposition(|b| *b == b'\n') {
-                Some(at) => at + 1,
-                None if rest.len() > 8 << 20 => rest.len(),
-                None => continue,
-            };
-            let lines = String::from_utf8_lossy(&rest[..end]).lines().map(str::to_owned).collect();
-            rest.drain(..end);
-            if sender.send(lines).is_err() {
-                return;
-            }
-        }
-        let _ = sender.send(vec![String::from_utf8_lossy(&rest).into_owned()]);
-    });
-    receiver
 }
