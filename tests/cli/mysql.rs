@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::world::{Said, World};
 
 fn variable(server: &str, name: &str) -> Option<String> {
@@ -82,8 +84,8 @@ impl Store {
 
     fn standing(&self, label: &str) -> String {
         let status = self.world.run("status --json").json();
-        let migrations = status["stores"][0]["migrations"].as_array().cloned().unwrap_or_default();
-        let found = migrations.iter().find(|m| m["migration"] == label);
+        let ours = status["stores"].as_array().into_iter().flatten().find(|s| s["store"] == "mysql").unwrap_or(&Value::Null);
+        let found = ours["migrations"].as_array().into_iter().flatten().find(|m| m["migration"] == label);
         found.map(|m| m["standing"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
     }
 
@@ -311,6 +313,34 @@ fn a_connection_lost_amid_a_statement_is_told_with_what_is_known() {
         let said = Said::new(&running.wait_with_output().unwrap(), &store.world.path(""));
         says(&said, 1, &["lost its connection", "001_lost.up.sql:2", "part 1 of 3", "may have run"]);
         assert_eq!((store.standing("001_lost").as_str(), store.tables().as_str()), ("half-applied", "t1"));
+    }
+}
+
+#[test]
+fn a_stop_amid_slow_scripts_leaves_those_behind_pending() {
+    for store in stores("stop") {
+        // The other store fails when the second script of ours is at work.
+        let config = store.world.read("stepladder.toml");
+        store.world.write("stepladder.toml", config + "[stores.memory]\nurl = \"memory:data.json\"\n");
+        let waits = "while [ ! -e go ]; do sleep 0.05; done; exit 1\n";
+        store.world.write("migrations/memory/001_waits.up.sh", waits);
+        store.world.write("migrations/memory/001_waits.down.mem", "delete nothing\n");
+        store.script("001_slow", "do sleep(0.3);\n");
+        store.script("002_slow", "do sleep(1.5);\n");
+        store.script("003_quick", "create table t3 (n int);\n");
+        store.script("004_quick", "create table t4 (n int);\n");
+        let running = store.world.command("up").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        while store.ask("select max(ordinal) from stepladder_ledger where event = 'done'").parse::<u32>().is_err() {
+            assert!(Instant::now() < until, "the first script never ended");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        store.world.write("go", "");
+        let said = Said::new(&running.wait_with_output().unwrap(), &store.world.path(""));
+        says(&said, 1, &["001_waits"]);
+        let standings = ["001_slow", "002_slow", "003_quick", "004_quick"].map(|label| store.standing(label));
+        assert_eq!(standings, ["applied", "applied", "pending", "pending"], "{}: {}", store.server, said.all());
+        assert_eq!(store.tables(), "", "{}", store.server);
     }
 }
 

@@ -13,6 +13,7 @@ use super::talk::{Broken, Talk};
 use super::wire::Trouble;
 use super::{Place, verdict, wipe};
 use crate::domain::{Direction, EntryEvent, Failure, Version};
+use crate::process::pipes::{AHEAD, QUICK};
 use crate::process::program::Ended;
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StopReason,
@@ -38,9 +39,6 @@ pub struct Held {
 /// How long the server may take to notice that a client has gone.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Scripts that a client has before it at most.
-const AHEAD: usize = 16;
-
 /// The newest of `begun` and `done` of a step, with its parts.
 type Found = (EntryEvent, Option<(u32, u32)>);
 
@@ -64,10 +62,15 @@ impl Locked for Held {
 
     fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
         let (mut fed, mut done, mut unfit) = (0, 0, None);
+        let mut quick = false;
         while done < steps.len() {
-            // The client should never wait for us, and not everything should be on its way when a run is to stop.
-            let refill = fed - done <= AHEAD / 2;
-            while refill && fed < steps.len() && fed - done < AHEAD && unfit.is_none() && context.stop.asked().is_none()
+            let window = if quick { AHEAD } else { 1 };
+            let refill = fed - done <= window / 2;
+            while refill
+                && fed < steps.len()
+                && fed - done < window
+                && unfit.is_none()
+                && context.stop.asked().is_none()
             {
                 match self.feed(&steps[fed], false) {
                     Ok(()) => fed += 1,
@@ -85,9 +88,12 @@ impl Locked for Held {
                     return Ok(Outcome::Stopped);
                 }
             };
-            if let Err(failure) = heard {
-                self.verify(&steps[..done])?;
-                return Err(failure);
+            match heard {
+                Ok(took) => quick = took < QUICK,
+                Err(failure) => {
+                    self.verify(&steps[..done])?;
+                    return Err(failure);
+                }
             }
             done += 1;
         }
@@ -106,7 +112,7 @@ impl Locked for Held {
 
     fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
         self.feed(step, true)?;
-        self.hear(std::slice::from_ref(step), context, true)
+        self.hear(std::slice::from_ref(step), context, true).map(drop)
     }
 
     fn wipe(&mut self) -> Result<(), Failure> {
@@ -166,18 +172,19 @@ impl Held {
         Ok(())
     }
 
-    /// Hears the first of these steps, which were all fed, to its end.
-    fn hear(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<(), StepFailure> {
-        let (Some(step), Some(mut talk)) = (steps.first(), self.talk.take()) else { return Ok(()) };
+    /// Hears the first of these steps, which were all fed, to its end; how long it took.
+    fn hear(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Duration, StepFailure> {
+        let (Some(step), Some(mut talk)) = (steps.first(), self.talk.take()) else { return Ok(Duration::ZERO) };
         match talk.hear(step, context) {
-            Ok(duration_ms) => {
+            Ok(took) => {
                 let said = self.place.without_secrets(talk.printed().trim_end());
                 if !said.is_empty() {
                     (context.event)(step.index, StepEvent::Said(said));
                 }
                 self.talk = Some(talk);
+                let duration_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
                 (context.event)(step.index, StepEvent::Done { duration_ms });
-                Ok(())
+                Ok(took)
             }
             Err(broken) => {
                 let (step, kept) = self.settle(steps, &broken, context, seed);

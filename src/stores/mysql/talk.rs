@@ -108,11 +108,11 @@ impl Talk {
         self.say(&feed.text);
     }
 
-    /// Hears the oldest of the scripts that were fed to its end; how long it took, in milliseconds.
+    /// Hears the oldest of the scripts that were fed to its end; how long it took.
     ///
     /// # Errors
     /// It did not get there; the client is gone, and nothing that was fed behind it was run.
-    pub fn hear(&mut self, step: &Step, context: &Context<'_>) -> Result<i64, Broken> {
+    pub fn hear(&mut self, step: &Step, context: &Context<'_>) -> Result<Duration, Broken> {
         let Fed { places, total, is_first } = self.fed.pop_front().unwrap_or_default();
         let mut began = Instant::now();
         match is_first {
@@ -134,7 +134,7 @@ impl Talk {
                             (context.event)(step.index, StepEvent::Progress { done, total });
                         }
                     }
-                    "done" => return Ok(millis(began.elapsed())),
+                    "done" => return Ok(began.elapsed()),
                     _ => {}
                 },
                 Heard::Gone(ended) => {
@@ -164,8 +164,4 @@ impl Talk {
     pub fn finish(mut self) {
         let _ = self.dialogue.finish();
     }
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
