@@ -50,6 +50,8 @@ pub mod pack;
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(any(feature = "kafka", feature = "mongodb"))]
+mod scram;
 #[cfg(feature = "shell")]
 pub mod shell;
 #[cfg(feature = "sqlite")]

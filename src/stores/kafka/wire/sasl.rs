@@ -1,17 +1,16 @@
 //! Logging in: PLAIN and SCRAM (RFC 5802), the strongest that the broker offers unless the configuration names one.
 
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::StrBytes;
-use ring::{digest, hmac, pbkdf2};
 
 use super::connection::{Connection, Trouble};
 use crate::domain::Failure;
 use crate::stores::kafka::endpoint::{Endpoint, Login};
+use crate::stores::scram::{self, Challenge, Hash, SHA256, SHA512};
 
 /// A way to prove who one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +59,8 @@ pub fn log_in(connection: &mut Connection, login: &Login, endpoint: &Endpoint) -
             let proof = format!("\0{}\0{}", login.user, login.password.reveal());
             say(connection, proof.as_bytes(), endpoint, login).map(drop)
         }
-        Mechanism::Scram256 => scram(connection, &SHA256, endpoint, login),
-        Mechanism::Scram512 => scram(connection, &SHA512, endpoint, login),
+        Mechanism::Scram256 => prove(connection, &SHA256, endpoint, login),
+        Mechanism::Scram512 => prove(connection, &SHA512, endpoint, login),
     };
     // The password itself is never sent because a proof of it was refused: that is for a person to say.
     let has_plain = answer.mechanisms.iter().any(|m| m.as_str() == Mechanism::Plain.name());
@@ -100,24 +99,11 @@ fn say(connection: &mut Connection, bytes: &[u8], endpoint: &Endpoint, login: &L
     ))
 }
 
-struct Hash {
-    digest: &'static digest::Algorithm,
-    hmac: hmac::Algorithm,
-    pbkdf2: pbkdf2::Algorithm,
-}
-
-static SHA256: Hash = Hash { digest: &digest::SHA256, hmac: hmac::HMAC_SHA256, pbkdf2: pbkdf2::PBKDF2_HMAC_SHA256 };
-static SHA512: Hash = Hash { digest: &digest::SHA512, hmac: hmac::HMAC_SHA512, pbkdf2: pbkdf2::PBKDF2_HMAC_SHA512 };
-
-/// The largest number of rounds that a broker may make us compute.
-const MOST_ROUNDS: u32 = 10_000_000;
-
-fn scram(connection: &mut Connection, hash: &'static Hash, endpoint: &Endpoint, login: &Login) -> Result<(), Trouble> {
+fn prove(connection: &mut Connection, hash: &'static Hash, endpoint: &Endpoint, login: &Login) -> Result<(), Trouble> {
     let broken =
         || Trouble::Refused(Failure::unreachable(format!("{endpoint} answered a login with what is not SCRAM")));
     let nonce = crate::process::identity::token();
-    let user = login.user.replace('=', "=3D").replace(',', "=2C");
-    let first = format!("n={user},r={nonce}");
+    let first = scram::first(&login.user, &nonce);
     let said = say(connection, format!("n,,{first}").as_bytes(), endpoint, login)?;
     let said = String::from_utf8(said).map_err(|_| broken())?;
     let challenge = Challenge::of(&said, &nonce).ok_or_else(broken)?;
@@ -127,58 +113,5 @@ fn scram(connection: &mut Connection, hash: &'static Hash, endpoint: &Endpoint, 
     match verdict.strip_prefix(b"v=") == Some(BASE64.encode(signature).as_bytes()) {
         true => Ok(()),
         false => Err(Trouble::Refused(Failure::unreachable(format!("{endpoint} could not prove who it is")))),
-    }
-}
-
-/// What the broker says first.
-struct Challenge {
-    nonce: String,
-    salt: Vec<u8>,
-    rounds: NonZeroU32,
-}
-
-impl Challenge {
-    fn of(said: &str, ours: &str) -> Option<Self> {
-        let get = |name: &str| said.split(',').find_map(|part| part.strip_prefix(name));
-        let nonce = get("r=").filter(|nonce| nonce.starts_with(ours))?.to_owned();
-        let rounds: NonZeroU32 = get("i=")?.parse().ok()?;
-        let salt = BASE64.decode(get("s=")?).ok()?;
-        (rounds.get() <= MOST_ROUNDS).then_some(Self { nonce, salt, rounds })
-    }
-}
-
-impl Hash {
-    /// Our last message, and the signature that the broker has to show.
-    fn answer(&self, password: &str, first: &str, said: &str, challenge: &Challenge) -> (String, Vec<u8>) {
-        let mut salted = vec![0; self.digest.output_len()];
-        pbkdf2::derive(self.pbkdf2, challenge.rounds, &challenge.salt, password.as_bytes(), &mut salted);
-        let sign = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(self.hmac, key), text).as_ref().to_vec();
-        let key = sign(&salted, b"Client Key");
-        let stored = digest::digest(self.digest, &key);
-        let without_proof = format!("c=biws,r={}", challenge.nonce);
-        let whole = format!("{first},{said},{without_proof}");
-        let signature = sign(stored.as_ref(), whole.as_bytes());
-        let proof: Vec<u8> = key.iter().zip(&signature).map(|(a, b)| a ^ b).collect();
-        let server = sign(&salted, b"Server Key");
-        (format!("{without_proof},p={}", BASE64.encode(proof)), sign(&server, whole.as_bytes()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The example of RFC 7677.
-    #[test]
-    fn the_proof_is_the_one_of_the_standard() {
-        let said = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
-        let challenge = Challenge::of(said, "rOprNGfwEbeRWgbNEkqO").unwrap();
-        let (last, signature) = SHA256.answer("pencil", "n=user,r=rOprNGfwEbeRWgbNEkqO", said, &challenge);
-        assert_eq!(
-            last,
-            "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
-        );
-        assert_eq!(BASE64.encode(signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
-        assert!(Challenge::of(said, "another").is_none());
     }
 }
