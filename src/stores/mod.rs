@@ -57,6 +57,8 @@ pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
+#[cfg(any(feature = "kafka", feature = "mongodb", feature = "mysql"))]
+mod tls;
 #[cfg(any(feature = "http", feature = "mysql"))]
 pub mod url;
 

@@ -13,6 +13,7 @@ use super::call::Call;
 use super::{sasl, tls};
 use crate::domain::Failure;
 use crate::stores::kafka::endpoint::Endpoint;
+use crate::stores::tls::Line;
 
 /// How long a broker may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -55,15 +56,9 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// What frames travel over.
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
-}
-
 /// A connection that is logged in.
 pub struct Connection {
-    stream: Stream,
+    stream: Box<dyn Line>,
     /// `host:port`.
     pub place: String,
     sent: i32,
@@ -94,9 +89,9 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER))?;
         stream.set_write_timeout(Some(ANSWER))?;
-        let stream = match &endpoint.tls {
-            None => Stream::Plain(stream),
-            Some(wanted) => Stream::Tls(Box::new(tls::wrap(wanted, host, stream)?)),
+        let stream: Box<dyn Line> = match &endpoint.tls {
+            None => Box::new(stream),
+            Some(wanted) => tls::wrap(wanted, host, stream)?,
         };
         let said = ApiVersionsResponse::default();
         let mut connection =
@@ -190,30 +185,5 @@ impl Connection {
         let mut frame = vec![0; length];
         self.stream.read_exact(&mut frame)?;
         Ok(Bytes::from(frame))
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(buffer),
-            Self::Tls(stream) => stream.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
     }
 }

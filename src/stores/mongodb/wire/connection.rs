@@ -9,6 +9,7 @@ use bson::{Bson, Document, doc};
 use super::{scram, tls};
 use crate::domain::Failure;
 use crate::stores::mongodb::endpoint::Endpoint;
+use crate::stores::tls::Line;
 
 /// How long a server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -104,15 +105,9 @@ pub fn number(value: Option<&Bson>) -> Option<i64> {
     }
 }
 
-/// What messages travel over.
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
-}
-
 /// A connection that is logged in.
 pub struct Connection {
-    stream: Stream,
+    stream: Box<dyn Line>,
     /// `host:port`.
     pub place: String,
     sent: i32,
@@ -143,9 +138,9 @@ impl Connection {
             .and_then(|()| stream.set_write_timeout(Some(ANSWER)));
         prepared.map_err(|e| Trouble::Line(format!("{place}: {e}")))?;
         let socket = stream.try_clone().map_err(|e| Trouble::Line(e.to_string()))?;
-        let stream = match &endpoint.tls {
-            None => Stream::Plain(stream),
-            Some(wanted) => Stream::Tls(Box::new(tls::wrap(wanted, host, stream)?)),
+        let stream: Box<dyn Line> = match &endpoint.tls {
+            None => Box::new(stream),
+            Some(wanted) => tls::wrap(wanted, host, stream)?,
         };
         // Both share it: from here on every wait is looked after.
         socket.set_read_timeout(Some(GLANCE)).map_err(|e| Trouble::Line(e.to_string()))?;
@@ -252,30 +247,5 @@ impl Connection {
             }
         }
         Ok(())
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(buffer),
-            Self::Tls(stream) => stream.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
     }
 }

@@ -7,7 +7,6 @@ mod auth;
 mod packet;
 mod tls;
 
-use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use self::auth::{Proof, prove};
 use self::packet::{Reader, receive, send};
 use super::endpoint::{Endpoint, Mode, Place};
+use crate::stores::tls::Line;
 
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -40,9 +40,6 @@ pub struct Answer {
     /// Rows that it found to change, whether or not they were changed.
     pub affected: u64,
 }
-
-trait Line: Read + Write + Send {}
-impl<T: Read + Write + Send> Line for T {}
 
 /// A connection, logged in.
 pub struct Connection {
@@ -124,7 +121,7 @@ impl Connection {
             _ => {
                 let request = head(endpoint, SSL);
                 send(&mut connection.line, &mut connection.sequence, &request).map_err(gone)?;
-                connection.line = Box::new(tls::wrap(&endpoint.tls, host, stream)?);
+                connection.line = tls::wrap(&endpoint.tls, host, stream)?;
                 connection.log_in(endpoint, &greeting, SSL, true)?;
             }
         }
