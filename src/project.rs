@@ -250,6 +250,7 @@ impl Project {
                 elapsed: Duration::ZERO,
             });
         }
+        execute::clients::find(&fleet.stores, &plan)?;
         let names: Vec<String> = match options.wipe {
             true => fleet.chosen.iter().cloned().collect(),
             false => plan.stores().iter().map(|s| (*s).to_owned()).collect(),

@@ -1,6 +1,7 @@
 //! The one executing loop: leases, ledgers, plan, steps, release. It emits events; whoever shows progress
 //! listens to them and never changes the outcome.
 
+pub(crate) mod clients;
 mod heartbeat;
 mod leases;
 mod material;

@@ -44,6 +44,7 @@ pub fn run(
     let started = Instant::now();
     let owner = identity::owner(&options.run);
     let plan = plan(seeds);
+    super::clients::find(stores, &plan)?;
     listen(&Event::Planned(plan.clone()));
     let mut done = Vec::new();
     let mut failures = Vec::new();

@@ -33,6 +33,7 @@ pub mod memory;
 pub mod mongodb;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+mod needed;
 #[cfg(feature = "neo4j")]
 pub mod neo4j;
 mod owner;
@@ -67,6 +68,7 @@ use std::time::Duration;
 
 pub use card::{Atomicity, Card, Client, Kind};
 pub use locked::{Context, Heart, Locked, NewEntry, Stop, StopReason};
+pub use needed::Needed;
 pub use owner::{Holder, Owner};
 pub use step::{Kept, Outcome, Preview, Step, StepEvent, StepFailure, StoredScript};
 
@@ -202,6 +204,14 @@ pub trait Store: Send {
     /// # Errors
     /// [`crate::FailureKind::Unreachable`] with how to install it.
     fn client(&self) -> Result<Option<String>, Failure>;
+
+    /// Finds the client programs that these scripts need, and starts none.
+    ///
+    /// # Errors
+    /// As [`Store::client`], with the script.
+    fn find_client(&self, _needed: &[Needed<'_>]) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Takes the lease and creates the ledger where there is none.
     ///

@@ -188,7 +188,7 @@ fn an_interpreter_that_cannot_be_used_is_told_before_anything_begins() {
     says(&world.run("doctor"), 6, &["has no package chromadb", "-m pip install"]);
     assert_eq!(standing(&world, "001_one"), "pending");
     world.write("stepladder.toml", "[stores.chromadb]\nclient = \"no-such-python\"\n");
-    says(&world.run("up"), 6, &["`no-such-python` was not found, and chromadb/001_one needs it"]);
+    says(&world.run("up"), 6, &["`no-such-python` was not found, and chromadb/001_one needs it", "nothing was run"]);
     world.write("stepladder.toml", "[stores.chromadb]\n");
     let python = variable("PYTHON").expect("servers.sh says it");
     let folder = std::path::Path::new(&python).parent().and_then(std::path::Path::parent).expect("an environment");

@@ -131,6 +131,25 @@ impl Drop for Cluster {
     }
 }
 
+#[test]
+fn a_missing_tool_is_found_before_anything_is_made() {
+    let Some((url, _)) = server() else { return };
+    let cluster = Cluster::new(&url, "no-such-folder");
+    let said = cluster.up("kafka-topics --list");
+    let all = said.all();
+    assert_eq!(said.code, 6, "{all}");
+    for words in
+        ["kafka/001_a could not be run: `kafka-topics` was not found in", "001_a.up.kafka:2", "nothing was run"]
+    {
+        assert!(all.contains(words), "`{words}` is not in:\n{all}");
+    }
+    // Not the ledger either.
+    let open = std::env::var("STEPLADDER_TEST_KAFKA_OPEN_URL").expect("servers.sh says it");
+    let topics = std::process::Command::new("kcat").args(["-b", open.trim_start_matches("kafka://"), "-L"]).output();
+    let topics = String::from_utf8_lossy(&topics.unwrap().stdout).into_owned();
+    assert!(topics.contains("topic \"") && !topics.contains(&cluster.prefix), "{topics}");
+}
+
 /// A line, what both clients say of it, and the advice.
 const WRONG: [(&str, &str, &str); 7] = [
     ("kafka-topics --create --topic PREFIX.there", "already exists.", "--if-not-exists"),

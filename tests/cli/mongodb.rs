@@ -214,6 +214,7 @@ fn commands_in_json_are_counted_and_resumed() {
     script(&world, "000_shell", "print(1);\n");
     let said = world.run("up");
     says(&said, 6, &["`no-such-mongosh` was not found, and mongodb/000_shell needs it", "npm install -g mongosh"]);
+    says(&said, 6, &["000_shell.up.js", "nothing was run"]);
     world.write("stepladder.toml", "[stores.mongodb]\n");
     clean(&world);
 }

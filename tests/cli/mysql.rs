@@ -2,8 +2,8 @@
 //! need the servers are left out without `STEPLADDER_TEST_MYSQL_URL` and `STEPLADDER_TEST_MARIADB_URL`; in CI that is a
 //! failure.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -46,29 +46,24 @@ impl Store {
         store
     }
 
-    fn ask_in(&self, database: &str, sql: &str) -> String {
+    /// A client that waits for statements, and answers each at once.
+    fn client(&self, database: &str) -> Child {
         let (login, place) = self.url.split_once("://").unwrap().1.rsplit_once('@').unwrap();
         let (user, password) = login.split_once(':').unwrap();
         let (host, port) = place.split_once('/').unwrap().0.split_once(':').unwrap();
-        let mut child = Command::new(&self.client)
-            .args([
-                "--no-defaults",
-                "--batch",
-                "--skip-column-names",
-                "--protocol=tcp",
-                "-h",
-                host,
-                "-P",
-                port,
-                "-u",
-                user,
-            ])
+        Command::new(&self.client)
+            .args(["--no-defaults", "--batch", "--unbuffered", "--skip-column-names", "--protocol=tcp"])
+            .args(["-h", host, "-P", port, "-u", user])
             .arg(database)
             .env("MYSQL_PWD", password)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    fn ask_in(&self, database: &str, sql: &str) -> String {
+        let mut child = self.client(database);
         child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
         String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).trim_end().to_owned()
     }
@@ -84,7 +79,8 @@ impl Store {
 
     fn standing(&self, label: &str) -> String {
         let status = self.world.run("status --json").json();
-        let ours = status["stores"].as_array().into_iter().flatten().find(|s| s["store"] == "mysql").unwrap_or(&Value::Null);
+        let ours =
+            status["stores"].as_array().into_iter().flatten().find(|s| s["store"] == "mysql").unwrap_or(&Value::Null);
         let found = ours["migrations"].as_array().into_iter().flatten().find(|m| m["migration"] == label);
         found.map(|m| m["standing"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
     }
@@ -319,28 +315,65 @@ fn a_connection_lost_amid_a_statement_is_told_with_what_is_known() {
 #[test]
 fn a_stop_amid_slow_scripts_leaves_those_behind_pending() {
     for store in stores("stop") {
-        // The other store fails when the second script of ours is at work.
         let config = store.world.read("stepladder.toml");
         store.world.write("stepladder.toml", config + "[stores.memory]\nurl = \"memory:data.json\"\n");
-        let waits = "while [ ! -e go ]; do sleep 0.05; done; exit 1\n";
+        let waits = "for n in $(seq 600); do [ -e go ] && exit 1; sleep 0.05; done\n";
         store.world.write("migrations/memory/001_waits.up.sh", waits);
         store.world.write("migrations/memory/001_waits.down.mem", "delete nothing\n");
         store.script("001_slow", "do sleep(0.3);\n");
-        store.script("002_slow", "do sleep(1.5);\n");
+        store.script("002_gate", "-- stepladder: timeout 60s\ninsert into gate values (1);\n");
         store.script("003_quick", "create table t3 (n int);\n");
         store.script("004_quick", "create table t4 (n int);\n");
-        let running = store.world.command("up").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let until = Instant::now() + Duration::from_secs(30);
-        while store.ask("select max(ordinal) from stepladder_ledger where event = 'done'").parse::<u32>().is_err() {
-            assert!(Instant::now() < until, "the first script never ended");
-            std::thread::sleep(Duration::from_millis(50));
+        // The second script is at work until we let go, and we do when the other store has failed.
+        store.ask("create table gate (n int)");
+        let mut keeper = store.client(&store.database);
+        let mut orders = keeper.stdin.take().unwrap();
+        orders.write_all(b"lock tables gate write; select 'ours';\n").unwrap();
+        let mut answer = String::new();
+        BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut answer).unwrap();
+        assert_eq!(answer, "ours\n");
+        let mut orders = Some(orders);
+        let mut running =
+            store.world.command("up --json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut events = Vec::new();
+        for line in BufReader::new(running.stdout.take().unwrap()).lines() {
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            match (event["event"].as_str(), event["migration"].as_str()) {
+                (Some("step_started"), Some("002_gate")) => store.world.write("go", ""),
+                (Some("step_failed"), Some("001_waits")) => drop(orders.take()),
+                _ => {}
+            }
+            events.push(event.to_string());
         }
-        store.world.write("go", "");
-        let said = Said::new(&running.wait_with_output().unwrap(), &store.world.path(""));
-        says(&said, 1, &["001_waits"]);
-        let standings = ["001_slow", "002_slow", "003_quick", "004_quick"].map(|label| store.standing(label));
-        assert_eq!(standings, ["applied", "applied", "pending", "pending"], "{}: {}", store.server, said.all());
-        assert_eq!(store.tables(), "", "{}", store.server);
+        keeper.wait().unwrap();
+        assert_eq!(running.wait().unwrap().code(), Some(1), "{events:#?}");
+        let standings = ["001_slow", "002_gate", "003_quick", "004_quick"].map(|label| store.standing(label));
+        assert_eq!(standings, ["applied", "applied", "pending", "pending"], "{}: {events:#?}", store.server);
+        assert_eq!(store.tables(), "gate", "{}", store.server);
+    }
+}
+
+#[test]
+fn a_missing_client_is_found_before_anything_is_touched() {
+    for store in stores("missing") {
+        let config = store.world.read("stepladder.toml");
+        let with_client = || store.world.write("stepladder.toml", &config);
+        let without = || store.world.write("stepladder.toml", "[stores.mysql]\nclient = \"no-such-mysql\"\n");
+        let words = ["could not be run: `no-such-mysql` was not found, and mysql/001_a needs it", "nothing was run"];
+        store.script("001_a", "create table a (n int);\n");
+        without();
+        says(&store.world.run("up"), 6, &[&words[..], &["001_a.up.sql"]].concat());
+        assert_eq!(store.ask("show tables"), "", "{}: there is no ledger either", store.server);
+        with_client();
+        store.world.ok("up");
+        without();
+        // What is needed for nothing is not missed.
+        store.world.ok("up");
+        says(&store.world.run("down"), 6, &[&words[..], &["001_a.down.sql"]].concat());
+        says(&store.world.run("fresh --yes"), 6, &words);
+        assert_eq!((store.standing("001_a").as_str(), store.tables().as_str()), ("applied", "a"), "{}", store.server);
+        store.world.write("seeds/mysql/001_a.sql", "insert into a values (1);\n");
+        says(&store.world.run("seed"), 6, &words);
     }
 }
 

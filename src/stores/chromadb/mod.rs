@@ -19,8 +19,8 @@ use self::endpoint::Endpoint;
 use self::locked::Held;
 use self::requests::{EXTENSION, Ways};
 use super::{
-    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
-    http,
+    Atomicity, Card, Client, Holder, Kind, Ledger, Needed, Owner, Preview, Probe, Settings, Step, Store, StoredScript,
+    Taken, http,
 };
 use crate::config::{Secret, scrub};
 use crate::domain::plan::count;
@@ -159,6 +159,10 @@ impl Store for Chroma {
             None => Err(Failure::unreachable(format!("{shown} {said} has no package chromadb"))
                 .hint(verdict::install(&shown.to_string()))),
         }
+    }
+
+    fn find_client(&self, needed: &[Needed<'_>]) -> Result<(), Failure> {
+        Needed::first(needed.iter().filter(|n| n.script.extension == "py"), |by| self.place.interpreter(Some(by)))
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {

@@ -113,6 +113,11 @@ impl Place<'_> {
 }
 
 impl Unfit {
+    /// As it is told of whatever cannot be run.
+    pub fn missing(&self) -> Failure {
+        self.hints.iter().cloned().fold(Failure::new(self.kind, self.message.clone()), Failure::hint)
+    }
+
     /// For a dry run, where there is no step to fail.
     pub fn failure(self, step: &Step) -> Failure {
         let place = self.line.map_or_else(|| step.path.clone(), |line| format!("{}:{line}", step.path));

@@ -33,16 +33,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::endpoint::{Client as Through, Endpoint, OPTIONS};
-use self::job::Place;
+use self::job::{Place, Unfit};
 use self::locked::{Held, millis};
 use self::log::Log;
 use self::record::{Claimant, Record, Row, Says};
 use self::wire::Cluster;
 use super::{
-    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
+    Atomicity, Card, Client, Holder, Kind, Ledger, Needed, Owner, Preview, Probe, Settings, Step, Store, StoredScript,
+    Taken,
 };
 use crate::config::Secret;
-use crate::domain::{Failure, Version};
+use crate::domain::{Failure, FailureKind, Script, Version};
 
 /// The kind.
 pub static KIND: Kind = Kind {
@@ -94,6 +95,14 @@ fn look(log: &mut Log) -> Result<Ledger, Failure> {
 impl Kafka {
     fn endpoint(&self) -> &Endpoint {
         &self.log.cluster.endpoint
+    }
+
+    /// The line of a script whose tool is not there. What else is wrong with it is told when it is its turn.
+    fn missing_tool(&self, script: &Script) -> Option<Unfit> {
+        let text = std::fs::read_to_string(self.settings.root.join(&script.path)).ok()?;
+        let place =
+            Place { endpoint: self.endpoint(), store: &self.settings.name, config: None, root: &self.settings.root };
+        place.jobs(&text).err().filter(|unfit| unfit.kind == FailureKind::Unreachable)
     }
 
     /// Whether a lease may have expired by the broker's clock, which only a write can tell: ours says so, or nothing
@@ -196,6 +205,13 @@ impl Store for Kafka {
 
     fn client(&self) -> Result<Option<String>, Failure> {
         probe::client(self.endpoint(), &self.settings.name)
+    }
+
+    fn find_client(&self, needed: &[Needed<'_>]) -> Result<(), Failure> {
+        needed.iter().try_for_each(|one| match self.missing_tool(one.script) {
+            Some(unfit) => Err(one.refused(unfit.missing(), unfit.line)),
+            None => Ok(()),
+        })
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {

@@ -25,7 +25,8 @@ use self::endpoint::Endpoint;
 use self::locked::Held;
 use self::session::Session;
 use super::{
-    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
+    Atomicity, Card, Client, Holder, Kind, Ledger, Needed, Owner, Preview, Probe, Settings, Step, Store, StoredScript,
+    Taken,
 };
 use crate::config::{Secret, scrub};
 use crate::domain::{Failure, Version};
@@ -132,6 +133,10 @@ impl Store for Mongo {
 
     fn client(&self) -> Result<Option<String>, Failure> {
         probe::client(&self.place.program(None)?).map(Some)
+    }
+
+    fn find_client(&self, needed: &[Needed<'_>]) -> Result<(), Failure> {
+        Needed::first(needed.iter().filter(|n| n.script.extension != "json"), |by| self.place.program(Some(by)))
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {

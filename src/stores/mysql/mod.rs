@@ -32,7 +32,8 @@ use self::script::Frame;
 use self::session::Session;
 use self::wire::Trouble;
 use super::{
-    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
+    Atomicity, Card, Client, Holder, Kind, Ledger, Needed, Owner, Preview, Probe, Settings, Step, Store, StoredScript,
+    Taken,
 };
 use crate::config::{Secret, scrub};
 use crate::domain::sql::Dialect;
@@ -178,6 +179,10 @@ impl Store for Mysql {
         // MariaDB's begins with its own path.
         let said = said.strip_prefix(&*program.to_string_lossy()).unwrap_or(&said).trim();
         Ok(Some(format!("{} ({said})", program.display())))
+    }
+
+    fn find_client(&self, needed: &[Needed<'_>]) -> Result<(), Failure> {
+        Needed::first(needed, |by| self.place.program(Some(by)))
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {

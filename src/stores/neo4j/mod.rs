@@ -26,8 +26,8 @@ use self::requests::{EXTENSION, Ways};
 use self::script::Frame;
 use self::session::Session;
 use super::{
-    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken,
-    http,
+    Atomicity, Card, Client, Holder, Kind, Ledger, Needed, Owner, Preview, Probe, Settings, Step, Store, StoredScript,
+    Taken, http,
 };
 use crate::config::Secret;
 use crate::domain::{Failure, Version};
@@ -134,6 +134,10 @@ impl Store for Neo4j {
 
     fn client(&self) -> Result<Option<String>, Failure> {
         probe::client(&self.program()?).map(Some)
+    }
+
+    fn find_client(&self, needed: &[Needed<'_>]) -> Result<(), Failure> {
+        Needed::first(needed.iter().filter(|n| n.script.extension != EXTENSION), |_| self.program())
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {

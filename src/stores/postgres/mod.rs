@@ -29,7 +29,7 @@ use self::locked::Held;
 use self::script::{Chain, Frame, route};
 use self::session::{Session, identifier, literal};
 use super::{
-    Atomicity, Card, Client, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, StepFailure, Store,
+    Atomicity, Card, Client, Holder, Kind, Ledger, Needed, Owner, Preview, Probe, Settings, Step, StepFailure, Store,
     StoredScript, Taken,
 };
 use crate::config::{Secret, scrub};
@@ -252,6 +252,10 @@ impl Store for Postgres {
                 .hint(format!("psql {OLDEST} or later is needed · {}", CLIENT.install)));
         }
         Ok(Some(format!("{} {version}", program.display())))
+    }
+
+    fn find_client(&self, needed: &[Needed<'_>]) -> Result<(), Failure> {
+        Needed::first(needed, |_| self.place.program())
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {
