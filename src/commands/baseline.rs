@@ -5,7 +5,6 @@ use serde_json::json;
 use super::End;
 use super::call::Call;
 use super::run::stop_on_signals;
-use super::settle::new_entry;
 use crate::cli::BaselineArgs;
 use crate::domain::plan_up::refuse_halves;
 use crate::domain::{Catalog, Direction, EntryEvent, Failure, Migration, StoreState, Version, fold};
@@ -56,7 +55,7 @@ fn record_all<'a>(
     let open: Vec<&Migration> = catalog.migrations.values().filter(open).collect();
     for (at, migration) in open.iter().enumerate() {
         let down = migration.down.as_ref().map(|d| read_down(d, &project.config.root)).transpose()?;
-        let entry = new_entry(EntryEvent::Baselined, Direction::Up, migration.version, &migration.label);
+        let entry = NewEntry::about(migration.version, &migration.label, EntryEvent::Baselined, Direction::Up);
         let ordinal = i64::try_from(at).unwrap_or(i64::MAX);
         locked.record(&NewEntry { checksum: migration.up.checksum.clone(), down, ordinal, ..entry })?;
     }

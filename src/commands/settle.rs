@@ -22,23 +22,6 @@ pub(super) enum Word {
     AcceptChecksum,
 }
 
-/// An entry without anything that its author does not say.
-pub(super) fn new_entry(event: EntryEvent, direction: Direction, version: Version, label: &str) -> NewEntry {
-    NewEntry {
-        event,
-        direction,
-        version: Some(version),
-        label: label.to_owned(),
-        checksum: Checksum::recorded(""),
-        down: None,
-        ordinal: 0,
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: None,
-    }
-}
-
 /// Writes the entry under the lease, when the migration still stands as it needs to; answers its label.
 pub(super) fn settle(
     call: &Call,
@@ -87,7 +70,7 @@ fn under_lease(
         Word::Mark(Mark::Reverted) => "marked as reverted",
         Word::AcceptChecksum => "checksum accepted",
     };
-    let entry = new_entry(EntryEvent::Settled, direction, version, rung.label);
+    let entry = NewEntry::about(version, rung.label, EntryEvent::Settled, direction);
     locked.record(&NewEntry { checksum, down, note: Some(note.to_owned()), ..entry })?;
     Ok(rung.label.to_owned())
 }

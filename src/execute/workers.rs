@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::material::materialise;
 use super::{Done, Event, Held, RunOptions};
 use crate::domain::mode::is_program;
-use crate::domain::{Direction, EntryEvent, Failure, Plan, PlannedStep, Reason};
+use crate::domain::{EntryEvent, Failure, Plan, PlannedStep, Reason};
 use crate::domain::{FailureKind, Mode};
 use crate::process::program;
 use crate::stores::{Context, Kept, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StopReason};
@@ -179,14 +179,15 @@ impl Board<'_> {
         let script = ScriptFile::of(step).map_err(|f| before_running(step.index, f))?;
         let line = program::command(step, script.path(), &self.options.root, &held.environment)
             .map_err(|f| before_running(step.index, f))?;
-        held.locked.record(&entry(step, EntryEvent::Begun, None, None)).map_err(|f| before_running(step.index, f))?;
+        held.locked.record(&NewEntry::of(step, EntryEvent::Begun)).map_err(|f| before_running(step.index, f))?;
         let started = Instant::now();
         let said = program::run(step, &line, &self.options.stop)?;
         if !said.is_empty() {
             self.happened(step.index, StepEvent::Said(said));
         }
         let duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        held.locked.record(&entry(step, EntryEvent::Done, Some(duration_ms), None)).map_err(lost)?;
+        let done = NewEntry { duration_ms: Some(duration_ms), ..NewEntry::of(step, EntryEvent::Done) };
+        held.locked.record(&done).map_err(lost)?;
         self.happened(step.index, StepEvent::Done { duration_ms });
         Ok(())
     }
@@ -194,7 +195,8 @@ impl Board<'_> {
     /// Writes the failure into the ledger, where it can still be written, and tells it.
     fn failed(&self, held: &mut Held, (step, failure): (Step, StepFailure)) {
         if self.options.stop.asked() != Some(StopReason::LeaseLost) && failure.kept != Kept::All {
-            let mut entry = entry(&step, EntryEvent::Failed, None, Some(failure.message.clone()));
+            let note = Some(failure.message.clone());
+            let mut entry = NewEntry { note, ..NewEntry::of(&step, EntryEvent::Failed) };
             if let Kept::Half(Some((done, total))) = failure.kept {
                 entry.parts_done = Some(done);
                 entry.parts_total = Some(total);
@@ -228,23 +230,6 @@ impl Board<'_> {
             timeout: None,
             resume_from: 0,
         }
-    }
-}
-
-/// An entry about a step.
-pub(crate) fn entry(step: &Step, event: EntryEvent, duration_ms: Option<i64>, note: Option<String>) -> NewEntry {
-    NewEntry {
-        event,
-        direction: step.direction,
-        version: Some(step.version),
-        label: step.label.clone(),
-        checksum: step.checksum.clone(),
-        down: step.down.clone().filter(|_| step.direction == Direction::Up && event != EntryEvent::Failed),
-        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-        duration_ms,
-        parts_done: None,
-        parts_total: None,
-        note,
     }
 }
 

@@ -33,6 +33,50 @@ pub struct NewEntry {
     pub note: Option<String>,
 }
 
+impl NewEntry {
+    /// About a step. Its down script is kept where it takes back what came of the step.
+    pub fn of(step: &Step, event: EntryEvent) -> Self {
+        let leads_back = step.direction == Direction::Up && event != EntryEvent::Failed;
+        Self {
+            checksum: step.checksum.clone(),
+            down: step.down.clone().filter(|_| leads_back),
+            ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
+            ..Self::about(step.version, &step.label, event, step.direction)
+        }
+    }
+
+    /// The same with how many of its parts are done, and how many there are.
+    pub fn of_parts(step: &Step, event: EntryEvent, (done, total): (u32, u32)) -> Self {
+        Self { parts_done: Some(done), parts_total: Some(total), ..Self::of(step, event) }
+    }
+
+    /// About a migration, without anything that its author does not say.
+    pub fn about(version: Version, label: &str, event: EntryEvent, direction: Direction) -> Self {
+        Self { version: Some(version), label: label.to_owned(), ..Self::bare(event, direction) }
+    }
+
+    /// Says that a lease was taken from somebody, or released by force.
+    pub fn unlocked(note: String) -> Self {
+        Self { note: Some(note), ..Self::bare(EntryEvent::Unlocked, Direction::Up) }
+    }
+
+    fn bare(event: EntryEvent, direction: Direction) -> Self {
+        Self {
+            event,
+            direction,
+            version: None,
+            label: String::new(),
+            checksum: Checksum::recorded(""),
+            down: None,
+            ordinal: 0,
+            duration_ms: None,
+            parts_done: None,
+            parts_total: None,
+            note: None,
+        }
+    }
+}
+
 /// Why a run is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]

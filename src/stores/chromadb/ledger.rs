@@ -228,20 +228,7 @@ fn short(note: &str) -> &str {
 
 /// The entry that says that a lease was taken from somebody.
 pub fn unlocked(by: &Owner, at_ms: i64, note: String) -> Map<String, Value> {
-    let entry = NewEntry {
-        event: EntryEvent::Unlocked,
-        direction: Direction::Up,
-        version: None,
-        label: String::new(),
-        checksum: Checksum::recorded(""),
-        down: None,
-        ordinal: 0,
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: Some(note),
-    };
-    metadata(&entry, by, at_ms)
+    metadata(&NewEntry::unlocked(note), by, at_ms)
 }
 
 fn text<'a>(record: &'a Record, key: &str) -> Option<&'a str> {

@@ -12,7 +12,7 @@ use super::ledger;
 use super::python::{self, Python, Said};
 use super::requests::{EXTENSION, Ways};
 use super::verdict;
-use crate::domain::{Direction, EntryEvent, Failure, Version};
+use crate::domain::{EntryEvent, Failure, Version};
 use crate::stores::http::{self, Agent, Book, Line};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, Stop,
@@ -92,19 +92,7 @@ impl Held {
     }
 
     fn entry(&self, step: &Step, event: EntryEvent, duration_ms: Option<i64>) -> Written {
-        let new = NewEntry {
-            event,
-            direction: step.direction,
-            version: Some(step.version),
-            label: step.label.clone(),
-            checksum: step.checksum.clone(),
-            down: step.down.clone().filter(|_| step.direction == Direction::Up),
-            ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-            duration_ms,
-            parts_done: None,
-            parts_total: None,
-            note: None,
-        };
+        let new = NewEntry { duration_ms, ..NewEntry::of(step, event) };
         (ledger::metadata(&new, &self.owner, self.now_ms()), new.down)
     }
 

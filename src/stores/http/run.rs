@@ -8,7 +8,7 @@ use super::job::Job;
 use super::verdict::{Broken, short, title};
 use super::{Agent, Answer};
 use crate::domain::http::{Request, Wrong, requests};
-use crate::domain::{Direction, EntryEvent, Failure, Version};
+use crate::domain::{EntryEvent, Failure, Version};
 use crate::process::program::Ended;
 use crate::stores::{Context, Kept, NewEntry, Outcome, Step, StepEvent, StepFailure, Stop};
 
@@ -179,9 +179,14 @@ fn turn(
 ) -> Result<(), StepFailure> {
     let mut lines = Vec::new();
     if let Some((job, took)) = &done {
-        lines.push(Line::Entry(entry(job.step, EntryEvent::Done, Some(*took), (job.total(), job.total()))));
+        lines.push(Line::Entry(NewEntry {
+            duration_ms: Some(*took),
+            ..NewEntry::of_parts(job.step, EntryEvent::Done, (job.total(), job.total()))
+        }));
     }
-    lines.extend(next.map(|job| Line::Entry(entry(job.step, EntryEvent::Begun, None, (job.first(), job.total())))));
+    lines.extend(
+        next.map(|job| Line::Entry(NewEntry::of_parts(job.step, EntryEvent::Begun, (job.first(), job.total())))),
+    );
     let Some(step) = done.as_ref().map(|(job, _)| job.step).or(next.map(|job| job.step)) else { return Ok(()) };
     let kept = match &done {
         Some((job, _)) => Kept::Half(Some((job.total(), job.total()))),
@@ -337,22 +342,5 @@ impl Work<'_> {
             false => format!("the task {} may go on in the store", task.name),
         };
         broken
-    }
-}
-
-/// An entry of a step.
-fn entry(step: &Step, event: EntryEvent, duration_ms: Option<i64>, parts: (u32, u32)) -> NewEntry {
-    NewEntry {
-        event,
-        direction: step.direction,
-        version: Some(step.version),
-        label: step.label.clone(),
-        checksum: step.checksum.clone(),
-        down: step.down.clone().filter(|_| step.direction == Direction::Up),
-        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-        duration_ms,
-        parts_done: Some(parts.0),
-        parts_total: Some(parts.1),
-        note: None,
     }
 }

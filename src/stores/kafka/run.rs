@@ -10,7 +10,7 @@ use super::job::{Job, Unfit};
 use super::locked::Held;
 use super::record::{Row, Says};
 use super::settle::{self, Touched};
-use crate::domain::{Direction, EntryEvent, Failure, FailureKind};
+use crate::domain::{EntryEvent, Failure, FailureKind};
 use crate::process::program::{Ended, watch};
 use crate::process::{CommandLine, Running};
 use crate::stores::{Context, Kept, NewEntry, Outcome, Step, StepEvent, StepFailure, StopReason};
@@ -106,7 +106,7 @@ impl Watch<'_> {
         let jobs = held.jobs(&step.text).map_err(|u| nothing(u.into()))?;
         let total = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         let first = step.resume_from.min(total);
-        let begun = entry(step, EntryEvent::Begun, None, (first, total));
+        let begun = NewEntry::of_parts(step, EntryEvent::Begun, (first, total));
         held.keep_down(begun.down.as_ref()).map_err(|f| nothing(f.into()))?;
         let row = Row::new(&begun, &held.claimant());
         if !held.write(vec![Says::Entry(row)]).map_err(|f| nothing(f.into()))? {
@@ -124,7 +124,8 @@ impl Watch<'_> {
             (self.context.event)(step.index, StepEvent::Progress { done: done + 1, total });
         }
         let duration_ms = self.elapsed();
-        let row = Row::new(&entry(step, EntryEvent::Done, Some(duration_ms), (total, total)), &held.claimant());
+        let done = NewEntry::of_parts(step, EntryEvent::Done, (total, total));
+        let row = Row::new(&NewEntry { duration_ms: Some(duration_ms), ..done }, &held.claimant());
         let end = Broken::of;
         match held.write(vec![Says::Entry(row)]) {
             Ok(true) => Ok(duration_ms),
@@ -267,20 +268,4 @@ fn hints(message: &str) -> Vec<String> {
     ];
     let known = HINTS.iter().filter(|(words, _)| message.contains(words));
     known.map(|(_, hint)| (*hint).to_owned()).collect()
-}
-
-fn entry(step: &Step, event: EntryEvent, duration_ms: Option<i64>, parts: (u32, u32)) -> NewEntry {
-    NewEntry {
-        event,
-        direction: step.direction,
-        version: Some(step.version),
-        label: step.label.clone(),
-        checksum: step.checksum.clone(),
-        down: step.down.clone().filter(|_| step.direction == Direction::Up),
-        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-        duration_ms,
-        parts_done: Some(parts.0),
-        parts_total: Some(parts.1),
-        note: None,
-    }
 }

@@ -196,20 +196,7 @@ impl Book {
 
     /// Says that a lease was taken away from somebody.
     pub fn note_unlocked(&mut self, by: &Owner, note: String) {
-        let entry = NewEntry {
-            event: EntryEvent::Unlocked,
-            direction: Direction::Up,
-            version: None,
-            label: String::new(),
-            checksum: Checksum::recorded(""),
-            down: None,
-            ordinal: 0,
-            duration_ms: None,
-            parts_done: None,
-            parts_total: None,
-            note: Some(note),
-        };
-        self.append(&entry, by);
+        self.append(&NewEntry::unlocked(note), by);
     }
 
     /// Notes in the newest `begun` entry of a version how many of its parts are done.

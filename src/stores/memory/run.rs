@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::book::millis;
 use super::held::Held;
 use super::script::{Command, Part, parts};
-use crate::domain::{Direction, EntryEvent, Failure, FailureKind};
+use crate::domain::{EntryEvent, Failure, FailureKind};
 use crate::stores::{Context, Kept, NewEntry, Outcome, Step, StepEvent, StepFailure, StopReason};
 
 /// Why a script did not get to its end.
@@ -63,7 +63,7 @@ fn at_once(held: &mut Held, watch: &Watch<'_>, with_entry: bool) -> Result<i64, 
     let written = held.guarded(|book, owner| {
         book.data = data;
         if with_entry {
-            book.append(&entry(step, EntryEvent::Done, Some(duration_ms), None), owner);
+            book.append(&NewEntry { duration_ms: Some(duration_ms), ..NewEntry::of(step, EntryEvent::Done) }, owner);
         }
     });
     match written {
@@ -79,7 +79,7 @@ fn by_and_by(held: &mut Held, watch: &Watch<'_>) -> Result<i64, StepFailure> {
     let parts = parts(&step.text);
     let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     let mut done = step.resume_from.min(total);
-    let begun = entry(step, EntryEvent::Begun, None, Some((done, total)));
+    let begun = NewEntry::of_parts(step, EntryEvent::Begun, (done, total));
     match held.guarded(|book, owner| book.append(&begun, owner)) {
         Ok(true) => {}
         Ok(false) => return Err(watch.no_lease().of(step, Kept::Nothing)),
@@ -101,27 +101,12 @@ fn by_and_by(held: &mut Held, watch: &Watch<'_>) -> Result<i64, StepFailure> {
         (watch.context.event)(step.index, StepEvent::Progress { done, total });
     }
     let duration_ms = millis(watch.started.elapsed());
-    let end = entry(step, EntryEvent::Done, Some(duration_ms), Some((total, total)));
+    let end = NewEntry::of_parts(step, EntryEvent::Done, (total, total));
+    let end = NewEntry { duration_ms: Some(duration_ms), ..end };
     match held.guarded(|book, owner| book.append(&end, owner)) {
         Ok(true) => Ok(duration_ms),
         Ok(false) => Err(watch.no_lease().of(step, Kept::Half(Some((total, total))))),
         Err(failure) => Err(lost(failure).of(step, Kept::Unknown)),
-    }
-}
-
-fn entry(step: &Step, event: EntryEvent, duration_ms: Option<i64>, parts: Option<(u32, u32)>) -> NewEntry {
-    NewEntry {
-        event,
-        direction: step.direction,
-        version: Some(step.version),
-        label: step.label.clone(),
-        checksum: step.checksum.clone(),
-        down: step.down.clone().filter(|_| step.direction == Direction::Up),
-        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-        duration_ms,
-        parts_done: parts.map(|(done, _)| done),
-        parts_total: parts.map(|(_, total)| total),
-        note: None,
     }
 }
 

@@ -10,7 +10,7 @@ use bson::{Bson, Document, doc};
 use super::ledger;
 use super::session::Session;
 use super::wire::number;
-use crate::domain::{EntryEvent, Failure};
+use crate::domain::Failure;
 use crate::stores::{Heart, Holder, Owner};
 
 /// What came of trying to take it.
@@ -57,7 +57,7 @@ pub fn take(session: &mut Session, owner: &Owner, length: Duration) -> Result<At
             }
             seen.insert("lease.token", holder.token.clone());
             seen.insert("lease.renewed", lease.get("renewed").cloned().unwrap_or(Bson::Null));
-            let note = ledger::note(owner, EntryEvent::Unlocked, now, &holder.takeover_note());
+            let note = ledger::unlocked(owner, now, holder.takeover_note());
             ledger::flush(session, &head.tail())?;
             set.extend(head.followed_by(&[note]));
             from = Some(holder);
@@ -92,7 +92,7 @@ pub fn unlock(session: &mut Session, seen: &Holder, by: &Owner) -> Result<bool, 
             return Ok(false);
         }
         let note = format!("released by force; it was held by {} of run {}", seen.who(), seen.run);
-        let note = ledger::note(by, EntryEvent::Unlocked, session.now_ms()?, &note);
+        let note = ledger::unlocked(by, session.now_ms()?, note);
         ledger::flush(session, &head.tail())?;
         let set = head.followed_by(&[note]);
         let theirs = doc! { "_id": 1, "seq": head.seq(), "lease.token": &seen.token };

@@ -217,22 +217,9 @@ pub fn document(new: &NewEntry, owner: &Owner, at_ms: i64) -> Document {
     fields.into_iter().filter(|(_, value)| *value != Bson::Null).collect()
 }
 
-/// An entry of nothing but words.
-pub fn note(by: &Owner, event: EntryEvent, at_ms: i64, words: &str) -> Document {
-    let entry = NewEntry {
-        event,
-        direction: Direction::Up,
-        version: None,
-        label: String::new(),
-        checksum: Checksum::recorded(""),
-        down: None,
-        ordinal: 0,
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: Some(words.to_owned()),
-    };
-    document(&entry, by, at_ms)
+/// The entry that says that a lease was taken from somebody.
+pub fn unlocked(by: &Owner, at_ms: i64, note: String) -> Document {
+    document(&NewEntry::unlocked(note), by, at_ms)
 }
 
 /// The end of a message: its last line says what happened.

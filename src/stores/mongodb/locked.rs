@@ -11,7 +11,7 @@ use super::session::Session;
 use super::wire::Trouble;
 use super::writer::{Writer, Written};
 use super::{Place, verdict, wipe};
-use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
+use crate::domain::{EntryEvent, Failure, FailureKind, Version};
 use crate::process::program::Ended;
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, Stop,
@@ -64,17 +64,10 @@ impl Held {
 
     fn entry(&self, step: &Step, event: EntryEvent, duration_ms: Option<i64>, parts: Option<(u32, u32)>) -> Written {
         let new = NewEntry {
-            event,
-            direction: step.direction,
-            version: Some(step.version),
-            label: step.label.clone(),
-            checksum: step.checksum.clone(),
-            down: step.down.clone().filter(|_| step.direction == Direction::Up),
-            ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
             duration_ms,
             parts_done: parts.map(|(done, _)| done),
             parts_total: parts.map(|(_, total)| total),
-            note: None,
+            ..NewEntry::of(step, event)
         };
         (ledger::document(&new, &self.owner, self.now_ms()), new.down)
     }

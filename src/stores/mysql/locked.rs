@@ -12,7 +12,7 @@ use super::session::Session;
 use super::talk::{Broken, Talk};
 use super::wire::Trouble;
 use super::{Place, verdict, wipe};
-use crate::domain::{Direction, EntryEvent, Failure, Version};
+use crate::domain::{EntryEvent, Failure, Version};
 use crate::process::pipes::{AHEAD, QUICK};
 use crate::process::program::Ended;
 use crate::stores::{
@@ -298,29 +298,16 @@ fn is_whole(step: &Step) -> bool {
 /// What the client is fed for a step.
 pub fn made(frame: Frame<'_>, step: &Step, parts: &[Part<'_>], seed: bool) -> script::Feed {
     let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-    let done = entry(step, EntryEvent::Done, (!is_whole(step)).then_some((total, total)));
+    let done = match is_whole(step) {
+        true => NewEntry::of(step, EntryEvent::Done),
+        false => NewEntry::of_parts(step, EntryEvent::Done, (total, total)),
+    };
     match (seed, is_whole(step)) {
         (true, whole) => frame.seed(parts, step.index, whole),
         (false, true) => frame.together(parts, step.index, &done),
         (false, false) => {
-            let begun = entry(step, EntryEvent::Begun, Some((step.resume_from, total)));
+            let begun = NewEntry::of_parts(step, EntryEvent::Begun, (step.resume_from, total));
             frame.apart(parts, step.index, &begun, &done, step.resume_from)
         }
-    }
-}
-
-fn entry(step: &Step, event: EntryEvent, parts: Option<(u32, u32)>) -> NewEntry {
-    NewEntry {
-        event,
-        direction: step.direction,
-        version: Some(step.version),
-        label: step.label.clone(),
-        checksum: step.checksum.clone(),
-        down: step.down.clone().filter(|_| step.direction == Direction::Up),
-        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-        duration_ms: None,
-        parts_done: parts.map(|(done, _)| done),
-        parts_total: parts.map(|(_, total)| total),
-        note: None,
     }
 }

@@ -4,8 +4,8 @@
 //! the lease is checked by each ledger statement, which fails where it is lost, and a failure ends the shell.
 
 use super::ledger::{Guard, Query, name};
+use crate::domain::EntryEvent;
 use crate::domain::cypher::{Item, Sort, scan};
-use crate::domain::{Direction, EntryEvent};
 use crate::stores::{NewEntry, Owner, Step};
 
 /// Something that counts as one in the journal.
@@ -163,11 +163,11 @@ impl Frame<'_> {
         let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
         let skipped = step.resume_from.min(total);
         let mut out = String::new();
-        let begun = entry(step, EntryEvent::Begun, Some((skipped, total)));
+        let begun = NewEntry::of_parts(step, EntryEvent::Begun, (skipped, total));
         self.ledger(&mut out, format_args!("{} is begun", step.label), |owner, guard| {
             Guard { begins: true, ..guard }.append(&begun, owner, &self.says("begin", step.index, ""))
         });
-        let done = entry(step, EntryEvent::Done, Some((total, total)));
+        let done = NewEntry::of_parts(step, EntryEvent::Done, (total, total));
         let is_done = |guard: Guard<'_>, owner: &Owner| guard.done(&done, owner, &self.says("done", step.index, ""));
         for (part, number) in parts.iter().zip(1..) {
             part.before.iter().for_each(|item| statement(&mut out, item));
@@ -208,7 +208,7 @@ impl Frame<'_> {
             }
             statement(&mut out, item);
         }
-        let done = entry(step, EntryEvent::Done, None);
+        let done = NewEntry::of(step, EntryEvent::Done);
         self.ledger(&mut out, format_args!("{} is done", step.label), |owner, guard| {
             guard.whole(&done, owner, &self.says("done", step.index, ""))
         });
@@ -296,23 +296,6 @@ pub fn is_whole(step: &Step) -> bool {
 fn statement(out: &mut String, item: &Item<'_>) {
     out.push_str(item.text);
     out.push_str(if item.is_command { "\n" } else { "\n;\n" });
-}
-
-/// An entry about a step.
-pub fn entry(step: &Step, event: EntryEvent, parts: Option<(u32, u32)>) -> NewEntry {
-    NewEntry {
-        event,
-        direction: step.direction,
-        version: Some(step.version),
-        label: step.label.clone(),
-        checksum: step.checksum.clone(),
-        down: step.down.clone().filter(|_| step.direction == Direction::Up && event != EntryEvent::Failed),
-        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-        duration_ms: None,
-        parts_done: parts.map(|(done, _)| done),
-        parts_total: parts.map(|(_, total)| total),
-        note: None,
-    }
 }
 
 #[cfg(test)]

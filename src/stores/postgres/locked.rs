@@ -13,7 +13,7 @@ use super::script::{Chain, Frame, has_commands, route};
 use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
-use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
+use crate::domain::{EntryEvent, Failure, FailureKind, Version};
 use crate::process::{CommandLine, Running};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StoredScript,
@@ -310,20 +310,7 @@ impl Held {
     /// A script took back our entry together with a part of its own work: what it did afterwards stays, so the
     /// ledger must know of it.
     fn leave_trace(&mut self, step: &Step, failure: &mut StepFailure) {
-        let begun = NewEntry {
-            event: EntryEvent::Begun,
-            direction: step.direction,
-            version: Some(step.version),
-            label: step.label.clone(),
-            checksum: step.checksum.clone(),
-            down: step.down.clone().filter(|_| step.direction == Direction::Up),
-            ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-            duration_ms: None,
-            parts_done: None,
-            parts_total: None,
-            note: None,
-        };
-        failure.kept = match self.record(&begun) {
+        failure.kept = match self.record(&NewEntry::of(step, EntryEvent::Begun)) {
             Ok(()) => Kept::Half(None),
             Err(_) => Kept::Unknown,
         };

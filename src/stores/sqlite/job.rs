@@ -8,25 +8,8 @@ use super::locked::SqliteLocked;
 use super::script::{Rejected, Said};
 use super::watch::{Cut, Watch};
 use crate::domain::sql::{Dialect, Statement, scan};
-use crate::domain::{Direction, EntryEvent, Failure, FailureKind};
-use crate::stores::{Context, Kept, NewEntry, Step, StepEvent, StepFailure, StopReason};
-
-/// An entry about a step.
-pub(super) fn entry(step: &Step, event: EntryEvent) -> NewEntry {
-    NewEntry {
-        event,
-        direction: step.direction,
-        version: Some(step.version),
-        label: step.label.clone(),
-        checksum: step.checksum.clone(),
-        down: step.down.clone().filter(|_| step.direction == Direction::Up),
-        ordinal: ordinal(step),
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: None,
-    }
-}
+use crate::domain::{Failure, FailureKind};
+use crate::stores::{Context, Kept, Step, StepEvent, StepFailure, StopReason};
 
 /// Its place in its run, as the ledger keeps it.
 pub(super) fn ordinal(step: &Step) -> i64 {

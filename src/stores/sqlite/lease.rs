@@ -9,7 +9,7 @@ use super::connect::{Session, Target};
 use super::errors;
 use super::ledger::{self, CREATE, Line, Trouble, now};
 use crate::domain::ledger::FORMAT;
-use crate::domain::{Checksum, Direction, EntryEvent, Failure, FailureKind};
+use crate::domain::{Failure, FailureKind};
 use crate::process::identity;
 use crate::stores::{Heart, Holder, NewEntry, Owner};
 
@@ -147,26 +147,9 @@ fn in_transaction(connection: &Connection, owner: &Owner, lease: Duration) -> Re
         },
     )?;
     if let Some(holder) = &before {
-        Line { owner, entry: &unlocked(holder.takeover_note()) }.append(connection)?;
+        Line { owner, entry: &NewEntry::unlocked(holder.takeover_note()) }.append(connection)?;
     }
     Ok(Attempt::Ours(before))
-}
-
-/// The entry that tells of a lease released by force or taken over.
-fn unlocked(note: String) -> NewEntry {
-    NewEntry {
-        event: EntryEvent::Unlocked,
-        direction: Direction::Up,
-        version: None,
-        label: String::new(),
-        checksum: Checksum::recorded(""),
-        down: None,
-        ordinal: 0,
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: Some(note),
-    }
 }
 
 /// The run whose script keeps the database locked, if it is one. Its lease may have run out meanwhile, because while
@@ -206,7 +189,7 @@ pub(super) fn unlock(session: &Session, target: &Target, seen: &Holder, by: &Own
         // Entries are written under a lease only, so it is ours for the length of this transaction.
         connection.execute("update main.stepladder_lease set token = ?1 where id = 1", [&by.token])?;
         let note = format!("released by force; it was held by {} of run {}", seen.who(), seen.run);
-        Line { owner: by, entry: &unlocked(note) }.append(connection)?;
+        Line { owner: by, entry: &NewEntry::unlocked(note) }.append(connection)?;
         Ok(connection.execute(GIVE_BACK, [&by.token])? == 1)
     };
     immediately(&session.connection, target, release)

@@ -5,14 +5,14 @@ use rusqlite::{Connection, named_params};
 use super::connect::Session;
 use super::errors;
 use super::gate::Guard;
-use super::job::{Job, entry};
+use super::job::Job;
 use super::lease;
 use super::ledger::{JOURNAL, Line, Trouble};
 use super::locked::{SqliteLocked, lease_lost};
 use super::script::{Cursor, Prepared, Rejected, Said, Script};
 use crate::domain::sql::{Dialect, Statement, is_session_setting};
 use crate::domain::{EntryEvent, Failure};
-use crate::stores::{Kept, Owner, StepEvent, StepFailure};
+use crate::stores::{Kept, NewEntry, Owner, StepEvent, StepFailure};
 
 /// A script's progress.
 struct Progress<'a> {
@@ -31,7 +31,7 @@ struct Progress<'a> {
 /// Runs one step in a connection of its own, so that nothing the script sets lives longer than the step.
 pub(super) fn run(locked: &mut SqliteLocked, job: &Job<'_>) -> Result<i64, StepFailure> {
     let (script, session) = prepare(locked, job)?;
-    let mut begun = entry(job.step, EntryEvent::Begun);
+    let mut begun = NewEntry::of(job.step, EntryEvent::Begun);
     let parts = job.parts();
     begun.parts_done = Some(job.step.resume_from);
     begun.parts_total = Some(count(parts.len()));
@@ -235,7 +235,7 @@ impl<'a> Progress<'a> {
             let since = "select max(0, cast(unixepoch('subsec') * 1000 as integer) - at_ms) \
                 from main.stepladder_ledger where seq = ?1";
             let duration: i64 = connection.query_row(since, [seq], |row| row.get(0))?;
-            let mut done = entry(self.job.step, EntryEvent::Done);
+            let mut done = NewEntry::of(self.job.step, EntryEvent::Done);
             done.duration_ms = Some(duration);
             done.parts_done = Some(self.total());
             done.parts_total = Some(self.total());

@@ -5,7 +5,6 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::connect::Target;
-use super::job::entry;
 use super::lease::RENEW;
 use super::ledger::{APPEND, CREATE, Line};
 use crate::domain::EntryEvent;
@@ -20,7 +19,7 @@ pub(super) fn preview(target: &Target, lease: Duration, steps: &[Step], run: &st
     let renew = filled(&blank, RENEW, &[(":token", "'***'"), (":lease", &lease.as_millis().to_string())])?;
     let lines = |step: &Step| match step.mode.is_atomic() {
         true => {
-            let done = append(&blank, &owner, &entry(step, EntryEvent::Done))?;
+            let done = append(&blank, &owner, &NewEntry::of(step, EntryEvent::Done))?;
             Ok(transaction([read(step), done]))
         }
         false => in_parts(&blank, &owner, step, &renew),
@@ -31,7 +30,7 @@ pub(super) fn preview(target: &Target, lease: Duration, steps: &[Step], run: &st
 
 fn in_parts(blank: &Connection, owner: &Owner, step: &Step, renew: &str) -> rusqlite::Result<Vec<String>> {
     let total = u32::try_from(step.shape.statements).ok();
-    let counted = |event, done| NewEntry { parts_done: done, parts_total: total, ..entry(step, event) };
+    let counted = |event, done| NewEntry { parts_done: done, parts_total: total, ..NewEntry::of(step, event) };
     let begun = append(blank, owner, &counted(EntryEvent::Begun, Some(step.resume_from)))?;
     let done = append(blank, owner, &counted(EntryEvent::Done, total))?;
     let mut lines = vec![begun, format!("{} (statement by statement, each counted in the ledger)", read(step))];

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::connect::Session;
 use super::errors;
 use super::gate::Guard;
-use super::job::{Job, entry, ordinal};
+use super::job::{Job, ordinal};
 use super::lease;
 use super::ledger::Line;
 use super::locked::{SqliteLocked, lease_lost};
@@ -78,7 +78,7 @@ fn atomic(locked: &mut SqliteLocked, job: &Job<'_>) -> Result<Written, StepFailu
     let started = Instant::now();
     in_transaction(locked, job, |connection, owner, _| {
         let duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let entry = NewEntry { duration_ms: Some(duration_ms), ..entry(job.step, EntryEvent::Done) };
+        let entry = NewEntry { duration_ms: Some(duration_ms), ..NewEntry::of(job.step, EntryEvent::Done) };
         let seq = Line { owner, entry: &entry }.append(connection)?.ok_or(Ended::LeaseLost)?;
         Ok(Written { seq, duration_ms })
     })
