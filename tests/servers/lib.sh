@@ -186,9 +186,10 @@ choose_port() {
 
 port_of() { cat "$SERVERS_DIR/$1/port"; }
 
-# A server's certificate for localhost and 127.0.0.1, the CA that signed it, and one that signed nothing, into a folder.
+# A server's certificate, the CA that signed it, and one that signed nothing, into a folder; server.pem is what servers want
+# that read one file. $2 is who it is made out to: localhost and 127.0.0.1 where nothing is said.
 tls_files() {
-    local tls=$1
+    local tls=$1 names=${2:-DNS:localhost,IP:127.0.0.1}
     mkdir -p "$tls"
     (
         cd "$tls" || exit 1
@@ -198,12 +199,13 @@ tls_files() {
         done
         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=localhost
         printf '%s\n' 'basicConstraints=CA:FALSE' 'keyUsage=digitalSignature' 'extendedKeyUsage=serverAuth' \
-            'subjectAltName=DNS:localhost,IP:127.0.0.1' >server.ext
+            "subjectAltName=$names" >server.ext
         openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile server.ext -out server.crt
-        chmod 0600 ./*.key
+        cat server.key server.crt ca.crt >server.pem
+        chmod 0600 ./*.key server.pem
         chmod 0644 ./*.crt
     ) >>"$LOG" 2>&1 || return 1
-    if am_root; then chown "$(server_user)" "$tls/server.key"; fi
+    if am_root; then chown "$(server_user)" "$tls/server.key" "$tls/server.pem"; fi
 }
 
 # --- what the tests are told -------------------------------------------------------------------------------------

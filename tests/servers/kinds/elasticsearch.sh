@@ -60,22 +60,6 @@ gate_stop() {
     rm -f "$DIR/gate.pid"
 }
 
-tls_files() {
-    mkdir -p "$DIR/tls" || return 1
-    (
-        cd "$DIR/tls" || exit 1
-        for ca in ca wrong-ca; do
-            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout "$ca.key" -out "$ca.crt" \
-                -subj "/CN=Stepladder tests $ca" -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign'
-        done
-        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=localhost
-        printf '%s\n' 'basicConstraints=CA:FALSE' 'keyUsage=digitalSignature' 'extendedKeyUsage=serverAuth' 'subjectAltName=DNS:localhost' >server.ext
-        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile server.ext -out server.crt
-        cat server.key server.crt ca.crt >server.pem
-        chmod 0600 ./*.key server.pem
-    ) >>"$LOG" 2>&1
-}
-
 # Elasticsearch refuses to run as root, so its user gets a copy of its own.
 unpack() {
     server_folder "$DIR/home" || return 1
@@ -90,7 +74,7 @@ kind_start() {
     local data
     data=$(memory_folder)
     gate_stop
-    [ -e "$DIR/tls/server.pem" ] || tls_files || return 1
+    [ -e "$DIR/tls/server.pem" ] || tls_files "$DIR/tls" DNS:localhost || return 1
     [ -e "$DIR/unpacked" ] || { unpack >>"$LOG" 2>&1 && : >"$DIR/unpacked"; } || return 1
     server_folder "$data"
     launch env ES_JAVA_HOME="$(java_home)" HOME="$DIR/home" CLI_JAVA_OPTS='-Xmx64m -XX:TieredStopAtLevel=1' \

@@ -102,22 +102,6 @@ log.cleaner.dedupe.buffer.size=8388608
 PROPERTIES
 }
 
-tls_files() {
-    mkdir -p "$DIR/tls" || return 1
-    (
-        cd "$DIR/tls" || exit 1
-        for ca in ca wrong-ca; do
-            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout "$ca.key" -out "$ca.crt" \
-                -subj "/CN=Stepladder tests $ca" -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign'
-        done
-        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=localhost
-        printf '%s\n' 'basicConstraints=CA:FALSE' 'keyUsage=digitalSignature' 'extendedKeyUsage=serverAuth' 'subjectAltName=DNS:localhost' >server.ext
-        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile server.ext -out server.crt
-        cat server.key server.crt ca.crt >server.pem
-        chmod 0600 ./*.key server.pem
-    ) >>"$LOG" 2>&1
-}
-
 answers() { kcat -b "127.0.0.1:$PORT" -L -J -m 2; }
 
 jvm() {
@@ -152,7 +136,7 @@ kind_start() {
     if ! [ -e "$DIR/made" ]; then
         fresh=yes
         rm -rf "$DIR/data"
-        mkdir -p "$DIR/data" && tls_files || return 1
+        mkdir -p "$DIR/data" && tls_files "$DIR/tls" DNS:localhost || return 1
         java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "-Dlog4j.configuration=file:$DIR/log4j.properties" -cp "$HOME_DIR/libs/*" \
             kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c "$DIR/server.properties" \
             -S "SCRAM-SHA-512=[name=tester,password=$SECRET]" -S "SCRAM-SHA-256=[name=tester,password=$SECRET]" >>"$LOG" 2>&1 || return 1

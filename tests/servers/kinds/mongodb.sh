@@ -12,17 +12,18 @@ NODE_VERSION=22.20.0
 
 MONGO_TOOLS=$TOOLS_DIR/mongodb-$FERRETDB_VERSION-$MONGOSH_VERSION
 ROOT=$TOOLS_DIR/documentdb-sid
+ROOT_DATA=/srv/clusters
 ROOT_BIN=/usr/lib/postgresql/18/bin
 
 # shellcheck source=tests/servers/postgres-common.sh
 . "$HERE/postgres-common.sh"
+# shellcheck source=tests/servers/root-common.sh
+. "$HERE/root-common.sh"
 
 kind_packages() {
     command -v psql >/dev/null 2>&1 || echo postgresql-client
     has_node || python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || echo python3 python3-venv
-    [ -e "$ROOT/complete" ] && return 0
-    command -v mmdebstrap >/dev/null 2>&1 || echo mmdebstrap
-    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
+    root_packages
 }
 
 # Whether the version that a program says is at least the one that is needed, such as 1.25.
@@ -62,17 +63,9 @@ install_mongosh() {
         : >"$MONGO_TOOLS/mongosh/complete"
 }
 
-# Debian packages with all they need, unpacked without running their scripts; then what those scripts would have done.
-# Sid has no end: a mirror's copy may be older than the date on it.
 make_root() {
-    local dir=$1 d c
-    as_root mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
-        --include=postgresql-18-documentdb,dash sid "$dir" </dev/null || return 1
-    for d in bin sbin lib lib64; do [ -e "$dir/$d" ] || as_root ln -s "usr/$d" "$dir/$d" || return 1; done
-    [ -e "$dir/usr/bin/sh" ] || as_root ln -s dash "$dir/usr/bin/sh" || return 1
-    as_root mkdir -p "$dir/dev/shm" "$dir/srv/clusters" "$dir/tmp" && as_root chmod 1777 "$dir/dev/shm" "$dir/tmp" "$dir/srv/clusters" || return 1
-    [ -e "$dir/dev/null" ] || as_root mknod -m 666 "$dir/dev/null" c 1 3 || return 1
-    [ -e "$dir/dev/urandom" ] || as_root mknod -m 666 "$dir/dev/urandom" c 1 9 || return 1
+    local dir=$1 c
+    unpack_root sid "$dir" postgresql-18-documentdb || return 1
     # DocumentDB connects to itself by this name.
     echo '127.0.0.1 localhost' | as_root tee "$dir/etc/hosts" >/dev/null || return 1
     for c in "$dir"/usr/share/postgresql/*/extension/postgis*-3.control; do
@@ -80,15 +73,6 @@ make_root() {
     done
     # What a server does not read.
     as_root rm -rf "$dir/usr/share/doc" "$dir/usr/share/man" "$dir/usr/share/locale"
-    as_root chmod 0755 "$dir" && as_root touch "$dir/complete"
-}
-
-install_root() {
-    can_be_root || die "mongodb: its PostgreSQL is run with chroot, which needs root; or point STEPLADDER_TEST_MONGODB_URL at your own server"
-    [ -e "$ROOT/complete" ] && return 0
-    say "mongodb: downloading into $ROOT"
-    as_root rm -rf "$ROOT.part" "$ROOT"
-    make_root "$ROOT.part" 8>&- && as_root mv "$ROOT.part" "$ROOT"
 }
 
 kind_install() {
@@ -106,26 +90,10 @@ kind_install() {
 
 postgres_port() { echo $((PORT + 1)); }
 
-# The data must lie inside the root: a folder there for each state folder, so that two clones do not meet.
-cluster() { echo "/srv/clusters/$(printf %s "$DIR" | cksum | cut -d' ' -f1)"; }
-
-# The words before a command that runs inside the root.
-inside_words() {
-    local user
-    user=$(server_user)
-    INSIDE=("${AS_ROOT[@]}" env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
-        chroot --userspec="$(id -u "$user"):$(id -g "$user")" "$ROOT")
-}
-
 make_cluster() {
-    local user path
-    user=$(server_user) path=$(cluster)
-    # initdb asks for the name of the user that runs it.
-    if ! grep -q "^$user:" "$ROOT/etc/passwd" 2>/dev/null; then
-        echo "$user:x:$(id -u "$user"):$(id -g "$user")::/tmp:/bin/sh" | as_root tee -a "$ROOT/etc/passwd" >/dev/null || return 1
-    fi
-    as_root rm -rf "$ROOT$path"
-    as_root mkdir -p "$ROOT$path" && as_root chown "$user" "$ROOT$path" && as_root chmod 0700 "$ROOT$path" || return 1
+    local path
+    path=$(place)
+    make_place || return 1
     "${INSIDE[@]}" "$ROOT_BIN/initdb" -D "$path/data" -A trust -U postgres --no-sync -E UTF8 || return 1
     {
         throwaway_settings "$(postgres_port)"
@@ -145,11 +113,11 @@ SQL
 
 postgres_is_up() { PGCONNECT_TIMEOUT=2 psql -X -q -At "$(postgres_admin_url "$(postgres_port)")" -c 'SELECT 1' >>"$LOG.ready" 2>&1; }
 
-postgres_pid() { as_root head -n 1 "$ROOT$(cluster)/data/postmaster.pid" 2>/dev/null; }
+postgres_pid() { as_root head -n 1 "$ROOT$(place)/data/postmaster.pid" 2>/dev/null; }
 
 postgres_start() {
     local i
-    (cd / && exec setsid "${INSIDE[@]}" "$ROOT_BIN/postgres" -D "$(cluster)/data") >>"$LOG" 2>&1 </dev/null &
+    (cd / && exec setsid "${INSIDE[@]}" "$ROOT_BIN/postgres" -D "$(place)/data") >>"$LOG" 2>&1 </dev/null &
     for ((i = 0; i < 1200; i++)); do
         postgres_is_up && return 0
         sleep 0.05
@@ -225,7 +193,7 @@ kind_kill() {
 
 kind_clean() {
     postgres_end QUIT
-    [ ! -e "$ROOT$(cluster)" ] || as_root rm -rf "$ROOT$(cluster)"
+    remove_place
 }
 
 kind_env() {
