@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What the files under kinds/ share. Sourced, never run.
 #
-# A kind is one file kinds/<kind>.sh. It sets PORT_BASE and may set NEEDS (other kinds), and defines
+# A kind is one file kinds/<kind>.sh. It sets PORT_BASE, PORT_COUNT where it needs more than one port in a row, and may set
+# NEEDS (other kinds), and defines
 #   kind_packages   prints the Debian packages that are missing on this machine
 #   kind_install    makes the programs usable (downloads go to $TOOLS_DIR); runs before kind_start
 #   kind_start      starts the server on 127.0.0.1:$PORT with its data under $DIR/data, returns when it answers,
@@ -166,23 +167,50 @@ wait_until() {
 
 port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# The port of this kind: the one it had before, else the first free one of its own hundredth of 21000-21999.
-choose_port() {
-    local port=$1 i
-    if [ -s "$DIR/port" ]; then
-        cat "$DIR/port"
-        return 0
-    fi
-    for ((i = 0; i < 20; i++)); do
-        if port_is_free "$port"; then
-            echo "$port" | tee "$DIR/port"
-            return 0
+# Ports that were given out, by state folders of all clones: their servers may not have come up yet.
+CLAIMS=/tmp/stepladder-ports-$(id -u)
+
+# A claim is a file named by its port; it says which state folder has it and what that one's first port is. It is void as soon
+# as that folder has gone or has another port.
+is_claimed() {
+    local first folder
+    [ -s "$CLAIMS/$1" ] && { read -r first && read -r folder; } <"$CLAIMS/$1" || return 1
+    [ "$folder" != "$DIR" ] && [ "$(cat "$folder/port" 2>/dev/null)" = "$first" ]
+}
+
+ports_are_free() {
+    local port
+    for ((port = $1; port < $1 + $2; port++)); do
+        ! is_claimed "$port" && port_is_free "$port" || return 1
+    done
+}
+
+claim_ports() {
+    local port
+    for ((port = $1; port < $1 + $2; port++)); do
+        printf '%s\n%s\n' "$1" "$DIR" >"$CLAIMS/$port" || return 1
+    done
+    echo "$1" >"$DIR/port"
+}
+
+# Gives this kind its ports: those that it had before, else the first free ones, from $1 on in steps of 40, each round a bit
+# further on; $2 is how many.
+choose_port() (
+    port=$1
+    [ ! -s "$DIR/port" ] || exit 0
+    [ -e "$CLAIMS" ] || mkdir -m 0700 "$CLAIMS" 2>/dev/null
+    { [ -O "$CLAIMS" ] && ! [ -L "$CLAIMS" ]; } || die "$CLAIMS belongs to somebody else; remove it"
+    if command -v flock >/dev/null 2>&1; then exec 8>"$CLAIMS/lock" && flock 8; fi
+    for ((i = 0; i < 200; i++)); do
+        if ports_are_free "$port" "$2"; then
+            claim_ports "$port" "$2"
+            exit
         fi
         port=$((port + 40))
-        [ "$port" -lt 22000 ] || port=$((port - 1000))
+        [ $((port + $2)) -le 22000 ] || port=$((port - 995))
     done
     die "$KIND: no free port found between 21000 and 21999"
-}
+)
 
 port_of() { cat "$SERVERS_DIR/$1/port"; }
 

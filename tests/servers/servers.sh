@@ -97,7 +97,7 @@ packages_one() { kind_packages; }
 needs_one() { for kind in ${NEEDS:-}; do echo "$kind"; done; }
 
 # The port is given out before anything starts, so that a kind can be told another's.
-port_one() { choose_port "$PORT_BASE" >/dev/null; }
+port_one() { choose_port "$PORT_BASE" "${PORT_COUNT:-1}"; }
 
 show_log() {
     say "$KIND: the end of $LOG:"

@@ -3,6 +3,7 @@
 # client in an environment of its own. Chroma's server knows no tokens; a gate in front of it lets one in.
 
 PORT_BASE=21800
+PORT_COUNT=2
 
 CHROMA_VERSION=1.5.9
 CHROMA_TOOLS=$TOOLS_DIR/chromadb-$CHROMA_VERSION

@@ -3,6 +3,7 @@
 # other modules (no reindex, no painless, no ingest processors, no ILM). A gate of our own in front of it speaks TLS.
 
 PORT_BASE=21540
+PORT_COUNT=3
 VERSION=8.17.4
 ZIP_DIR=$TOOLS_DIR/elasticsearch-$VERSION
 SECRET=elastic-secret-4711

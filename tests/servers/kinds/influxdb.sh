@@ -2,6 +2,7 @@
 # InfluxDB 1, from Debian, with a user and a password.
 
 PORT_BASE=21086
+PORT_COUNT=3
 
 INFLUX_USER=ladder
 # A word that a search for leaked secrets finds anywhere.

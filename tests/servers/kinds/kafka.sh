@@ -4,6 +4,7 @@
 # made here has signed.
 
 PORT_BASE=21091
+PORT_COUNT=4
 VERSION=3.9.1
 HOME_DIR=$TOOLS_DIR/kafka-$VERSION
 SECRET=kafka-secret-4711

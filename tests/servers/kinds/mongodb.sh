@@ -4,6 +4,7 @@
 # tests look at the data through it. And mongosh, from npm.
 
 PORT_BASE=21027
+PORT_COUNT=3
 FERRETDB_VERSION=2.7.0
 MONGOSH_VERSION=2.12.0
 # Where this machine's own are too old.

@@ -3,6 +3,7 @@
 # of the suite wants one for itself: `neo4j2` and `neo4j3` are the same server again.
 
 PORT_BASE=21687
+PORT_COUNT=2
 NEEDS='neo4j2 neo4j3'
 
 # shellcheck source=tests/servers/neo4j-common.sh

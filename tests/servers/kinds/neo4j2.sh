@@ -2,6 +2,7 @@
 # One more Neo4j, for trials side by side: see neo4j.sh.
 
 PORT_BASE=21689
+PORT_COUNT=2
 
 # shellcheck source=tests/servers/neo4j-common.sh
 . "$HERE/neo4j-common.sh"

@@ -3,6 +3,7 @@
 # is not there: it lets everybody in.
 
 PORT_BASE=21500
+PORT_COUNT=2
 VERSION=2.19.1.0
 HOME_DIR=$TOOLS_DIR/opensearch-$VERSION
 

@@ -3,6 +3,7 @@
 # socket, and two hundred databases, of which a trial takes one for itself.
 
 PORT_BASE=21900
+PORT_COUNT=2
 
 # A word that a search for leaked secrets finds anywhere.
 REDIS_SECRET=ladder-secret-5823
