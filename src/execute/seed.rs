@@ -130,6 +130,6 @@ fn one(
 fn run_program(step: &Step, place: &Place<'_>, options: &RunOptions) -> Result<String, StepFailure> {
     let path = step.file.clone().unwrap_or_else(|| place.root.join(&step.path));
     let line = program::command(step, &path, place.root, &place.environment)
-        .map_err(|f| super::workers::before_running(step.index, f))?;
+        .map_err(|f| StepFailure::before(step.index, f))?;
     program::run(step, &line, &options.stop)
 }

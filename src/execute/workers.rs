@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use super::material::materialise;
 use super::{Done, Event, Held, RunOptions};
 use crate::domain::mode::is_program;
-use crate::domain::{EntryEvent, Failure, Plan, PlannedStep, Reason};
-use crate::domain::{FailureKind, Mode};
+use crate::domain::{EntryEvent, Failure, Mode, Plan, PlannedStep, Reason};
 use crate::process::program;
 use crate::stores::{Context, Kept, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StopReason};
 
@@ -120,7 +119,7 @@ impl Board<'_> {
                 Ok(step) => steps.push(step),
                 Err(failure) if steps.is_empty() => {
                     let step = self.bare(index, held);
-                    return Err(Box::new((step, before_running(index, failure))));
+                    return Err(Box::new((step, StepFailure::before(index, failure))));
                 }
                 // What comes before it can run; then it is looked at again and fails by itself.
                 Err(_) => break,
@@ -175,11 +174,11 @@ impl Board<'_> {
     /// A `.sh` or `.py` script: a `begun` entry, the program, a `done` entry.
     fn run_program(&self, held: &mut Held, step: &Step) -> Result<(), StepFailure> {
         self.happened(step.index, StepEvent::Started);
-        let lost = |f: Failure| StepFailure { kept: Kept::Unknown, ..before_running(step.index, f) };
-        let script = ScriptFile::of(step).map_err(|f| before_running(step.index, f))?;
+        let lost = |f: Failure| StepFailure { kept: Kept::Unknown, ..StepFailure::before(step.index, f) };
+        let script = ScriptFile::of(step).map_err(|f| StepFailure::before(step.index, f))?;
         let line = program::command(step, script.path(), &self.options.root, &held.environment)
-            .map_err(|f| before_running(step.index, f))?;
-        held.locked.record(&NewEntry::of(step, EntryEvent::Begun)).map_err(|f| before_running(step.index, f))?;
+            .map_err(|f| StepFailure::before(step.index, f))?;
+        held.locked.record(&NewEntry::of(step, EntryEvent::Begun)).map_err(|f| StepFailure::before(step.index, f))?;
         let started = Instant::now();
         let said = program::run(step, &line, &self.options.stop)?;
         if !said.is_empty() {
@@ -236,22 +235,6 @@ impl Board<'_> {
 /// Bytes that a step holds in memory while it waits for its turn, as far as they are known.
 fn size(step: &PlannedStep) -> u64 {
     step.source_script().into_iter().chain(&step.down).map(|script| script.size).sum()
-}
-
-/// A failure of something that had to be there before the script could start.
-pub(super) fn before_running(index: usize, failure: Failure) -> StepFailure {
-    StepFailure {
-        index,
-        what: "could not be run".to_owned(),
-        line: None,
-        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
-        kept: Kept::Nothing,
-        hints: failure.hints,
-        kind: match failure.kind {
-            FailureKind::Usage => FailureKind::Failed,
-            kind => kind,
-        },
-    }
 }
 
 /// The file of a program script: its own, or a private copy of a text that came from the ledger.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::sql::Shape;
-use crate::domain::{Checksum, Direction, Mode, Version};
+use crate::domain::{Checksum, Direction, Failure, FailureKind, Mode, Version};
 
 /// A script as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +107,25 @@ pub struct StepFailure {
     /// What to do next, apart from the usual.
     pub hints: Vec<String>,
     /// What kind of failure it is; decides the exit code.
-    pub kind: crate::domain::FailureKind,
+    pub kind: FailureKind,
+}
+
+impl StepFailure {
+    /// Of something that had to be there before the script of the step with this index could start.
+    pub fn before(index: usize, failure: Failure) -> Self {
+        Self {
+            index,
+            what: "could not be run".to_owned(),
+            line: None,
+            message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
+            kept: Kept::Nothing,
+            hints: failure.hints,
+            kind: match failure.kind {
+                FailureKind::Usage => FailureKind::Failed,
+                kind => kind,
+            },
+        }
+    }
 }
 
 /// What a failed step left behind.

@@ -100,14 +100,14 @@ impl Held {
     fn python(&mut self, step: &Step) -> Result<&mut Python, StepFailure> {
         let program = match self.program.clone() {
             Some(program) => program,
-            None => self.place.interpreter(Some(&step.full_name())).map_err(|f| verdict::before(step, f))?,
+            None => self.place.interpreter(Some(&step.full_name())).map_err(|f| StepFailure::before(step.index, f))?,
         };
         self.program = Some(program.clone());
         if self.python.is_none() {
             let line = python::command(program, &self.place.settings, &self.place.endpoint);
             let started = Python::start(&line, &self.place.endpoint).map_err(|e| {
-                verdict::before(
-                    step,
+                StepFailure::before(
+                    step.index,
                     Failure::unreachable(format!("`{}` cannot be started: {e}", line.program.display())),
                 )
             })?;
@@ -115,7 +115,7 @@ impl Held {
         }
         match &mut self.python {
             Some(python) => Ok(python),
-            None => Err(verdict::before(step, Failure::failed("there is no interpreter"))),
+            None => Err(StepFailure::before(step.index, Failure::failed("there is no interpreter"))),
         }
     }
 
@@ -174,7 +174,9 @@ impl Held {
         match outcome {
             Ok(true) => {}
             Ok(false) => return Err(no_lease(step, kept, context.stop)),
-            Err(failure) => return Err(StepFailure { kept: Kept::Unknown, ..verdict::before(step, failure) }),
+            Err(failure) => {
+                return Err(StepFailure { kept: Kept::Unknown, ..StepFailure::before(step.index, failure) });
+            }
         }
         if let Some((step, duration_ms)) = done {
             (context.event)(step.index, StepEvent::Done { duration_ms });
@@ -229,7 +231,7 @@ fn no_lease(step: &Step, kept: Kept, stop: &Stop) -> StepFailure {
         what: "cannot be recorded: the lease was lost".to_owned(),
         message: "another run has the lease now, or it was released by force".to_owned(),
         kept,
-        ..verdict::before(step, Failure::failed(""))
+        ..StepFailure::before(step.index, Failure::failed(""))
     }
 }
 

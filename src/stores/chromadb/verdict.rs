@@ -9,7 +9,7 @@ use crate::stores::{Kept, Step, StepFailure, StopReason};
 /// The failure of a step. `kept` is what is left when the script had begun.
 pub fn failure(step: &Step, said: Said, finished: Option<Finished>, printed: &str, kept: Kept) -> StepFailure {
     let begun = kept != Kept::Nothing;
-    let base = StepFailure { kept, ..before(step, Failure::failed("")) };
+    let base = StepFailure { kept, ..StepFailure::before(step.index, Failure::failed("")) };
     match said {
         Said::Well => base,
         Said::Wrong(trouble) if !begun => StepFailure {
@@ -19,7 +19,7 @@ pub fn failure(step: &Step, said: Said, finished: Option<Finished>, printed: &st
             ..base
         },
         Said::Wrong(trouble) => wrong(base, trouble),
-        Said::Fault { missing: true, python, .. } => before(step, no_package(step, &python)),
+        Said::Fault { missing: true, python, .. } => StepFailure::before(step.index, no_package(step, &python)),
         Said::Fault { text, .. } => fault(base, &text),
         Said::Gone(ended) => gone(base, ended, finished, printed),
     }
@@ -85,17 +85,4 @@ pub fn install(python: &str) -> String {
         "{} -m pip install chromadb-client · or set `client` under the store's section to an interpreter that has it",
         shell_words::quote(python)
     )
-}
-
-/// A failure of something that had to be there before the script could start.
-pub fn before(step: &Step, failure: Failure) -> StepFailure {
-    StepFailure {
-        index: step.index,
-        what: "could not be run".to_owned(),
-        line: None,
-        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
-        kept: Kept::Nothing,
-        hints: failure.hints,
-        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
-    }
 }

@@ -76,13 +76,13 @@ impl Held {
     fn shell(&mut self, step: &Step) -> Result<&mut Mongosh, StepFailure> {
         let program = match self.program.clone() {
             Some(program) => program,
-            None => self.place.program(Some(&step.full_name())).map_err(|f| verdict::before(step, f))?,
+            None => self.place.program(Some(&step.full_name())).map_err(|f| StepFailure::before(step.index, f))?,
         };
         let shell = match self.shell.take() {
             Some(shell) => shell,
             None => Mongosh::start(program.clone(), &self.place.settings, &self.place.endpoint).map_err(|e| {
                 let what = format!("`{}` cannot be started: {e}", program.display());
-                verdict::before(step, Failure::unreachable(what))
+                StepFailure::before(step.index, Failure::unreachable(what))
             })?,
         };
         self.program = Some(program);
@@ -178,7 +178,9 @@ impl Held {
             match self.writer.journal(&mut self.session, begun, done + 1, total) {
                 Ok(true) => (context.event)(step.index, StepEvent::Progress { done: done + 1, total }),
                 Ok(false) => return Err(no_lease(step, Kept::Half(Some((done + 1, total))), context.stop)),
-                Err(failure) => return Err(StepFailure { kept: Kept::Unknown, ..verdict::before(step, failure) }),
+                Err(failure) => {
+                    return Err(StepFailure { kept: Kept::Unknown, ..StepFailure::before(step.index, failure) });
+                }
             }
         }
         Ok(())
@@ -208,7 +210,7 @@ impl Held {
         };
         let message = self.place.without_secrets(&message);
         let line = Some(command.line);
-        StepFailure { what, kind, message, line, kept, ..verdict::before(step, Failure::failed("")) }
+        StepFailure { what, kind, message, line, kept, ..StepFailure::before(step.index, Failure::failed("")) }
     }
 
     /// Writes what was done, and that the next step begins, in one request.
@@ -235,7 +237,9 @@ impl Held {
         match self.writer.append(&mut self.session, &written) {
             Ok(true) => {}
             Ok(false) => return Err(no_lease(step, kept, context.stop)),
-            Err(failure) => return Err(StepFailure { kept: Kept::Unknown, ..verdict::before(step, failure) }),
+            Err(failure) => {
+                return Err(StepFailure { kept: Kept::Unknown, ..StepFailure::before(step.index, failure) });
+            }
         }
         if let Some(done) = done {
             (context.event)(done.step.index, StepEvent::Done { duration_ms: done.took });
@@ -259,7 +263,7 @@ fn no_lease(step: &Step, kept: Kept, stop: &Stop) -> StepFailure {
         what: "cannot be recorded: the lease was lost".to_owned(),
         message: "another run has the lease now, or it was released by force".to_owned(),
         kept,
-        ..verdict::before(step, Failure::failed(""))
+        ..StepFailure::before(step.index, Failure::failed(""))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::stores::{Kept, Step, StepFailure, StopReason};
 /// The failure of a step. `kept` is what is left when the script had begun.
 pub fn failure(step: &Step, said: Said, finished: Option<Finished>, printed: &str, kept: Kept) -> StepFailure {
     let begun = kept != Kept::Nothing;
-    let base = StepFailure { kept, ..before(step, Failure::failed("")) };
+    let base = StepFailure { kept, ..StepFailure::before(step.index, Failure::failed("")) };
     match said {
         Said::Well => base,
         Said::Wrong(trouble) => {
@@ -18,7 +18,7 @@ pub fn failure(step: &Step, said: Said, finished: Option<Finished>, printed: &st
             let what = if begun { "was rejected" } else { "cannot be compiled" };
             StepFailure { what: what.to_owned(), line, message: text.trim_end().to_owned(), ..base }
         }
-        Said::Old(version) => before(step, too_old(&version)),
+        Said::Old(version) => StepFailure::before(step.index, too_old(&version)),
         Said::Fault(text) => fault(base, &text),
         Said::Gone(ended) => gone(base, ended, finished, printed),
     }
@@ -30,7 +30,7 @@ pub fn unfit(step: &Step, unfit: Unfit) -> StepFailure {
         what: "cannot be read".to_owned(),
         line: Some(unfit.line),
         message: unfit.message,
-        ..before(step, Failure::failed(""))
+        ..StepFailure::before(step.index, Failure::failed(""))
     }
 }
 
@@ -76,17 +76,4 @@ fn gone(base: StepFailure, cause: Option<Ended>, finished: Option<Finished>, pri
         (None, None) => (("lost its mongosh, which was ended by a signal".to_owned(), FailureKind::Failed), Vec::new()),
     };
     StepFailure { what, kind, hints, message: printed.trim_end().to_owned(), ..base }
-}
-
-/// A failure of something that had to be there before the script could start.
-pub fn before(step: &Step, failure: Failure) -> StepFailure {
-    StepFailure {
-        index: step.index,
-        what: "could not be run".to_owned(),
-        line: None,
-        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
-        kept: Kept::Nothing,
-        hints: failure.hints,
-        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
-    }
 }

@@ -151,13 +151,17 @@ impl Held {
         let (program, family) = match &self.program {
             Some(known) => known.clone(),
             None => {
-                let program = self.place.program(Some(&step.full_name())).map_err(|f| verdict::before(step, f))?;
-                let family = Family::of_program(&program).map_err(|f| verdict::before(step, f))?;
+                let program =
+                    self.place.program(Some(&step.full_name())).map_err(|f| StepFailure::before(step.index, f))?;
+                let family = Family::of_program(&program).map_err(|f| StepFailure::before(step.index, f))?;
                 self.program.insert((program, family)).clone()
             }
         };
         Talk::start(program.clone(), family, &self.place.endpoint, &self.place.settings.root).map_err(|e| {
-            verdict::before(step, Failure::unreachable(format!("`{}` cannot be started: {e}", program.display())))
+            StepFailure::before(
+                step.index,
+                Failure::unreachable(format!("`{}` cannot be started: {e}", program.display())),
+            )
         })
     }
 
@@ -261,11 +265,13 @@ impl Held {
     /// Success is positive: the entries of all steps whose markers came back must be there.
     fn verify(&mut self, done: &[Step]) -> Result<(), StepFailure> {
         let Some(first) = done.first() else { return Ok(()) };
-        let there = self.entries(done).map_err(|f| StepFailure { kept: Kept::Unknown, ..verdict::before(first, f) })?;
+        let there = self
+            .entries(done)
+            .map_err(|f| StepFailure { kept: Kept::Unknown, ..StepFailure::before(first.index, f) })?;
         let missing = done.iter().find(|s| !matches!(there.get(&s.index), Some((EntryEvent::Done, _))));
         let Some(step) = missing else { return Ok(()) };
         let what = Failure::failed("the client reported its end, but the ledger does not have its entry");
-        let failure = verdict::before(step, what);
+        let failure = StepFailure::before(step.index, what);
         Err(StepFailure { kept: Kept::Unknown, what: "is not in the ledger".to_owned(), ..failure })
     }
 

@@ -61,7 +61,7 @@ pub fn failure(step: &Step, broken: &Broken, kept: Kept) -> StepFailure {
     let lost = rejection.as_ref().is_some_and(|r| LOST.contains(&r.number)) && line.is_none();
     let begun = broken.connection.is_some();
     let code = broken.finished.as_ref().and_then(|f| f.code);
-    let base = StepFailure { kept, line, ..before(step, Failure::failed("")) };
+    let base = StepFailure { kept, line, ..StepFailure::before(step.index, Failure::failed("")) };
     let message = match &rejection {
         _ if lost => "another run has the lease now, or it was released by force".to_owned(),
         Some(rejection) => rejection.words.clone(),
@@ -120,20 +120,7 @@ pub fn unfit(step: &Step, unfit: Unfit) -> StepFailure {
         line: Some(unfit.line),
         message: unfit.message,
         hints: vec![unfit.hint.to_owned()],
-        ..before(step, Failure::failed(""))
-    }
-}
-
-/// A failure of something that had to be there before the script could start.
-pub fn before(step: &Step, failure: Failure) -> StepFailure {
-    StepFailure {
-        index: step.index,
-        what: "could not be run".to_owned(),
-        line: None,
-        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
-        kept: Kept::Nothing,
-        hints: failure.hints,
-        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
+        ..StepFailure::before(step.index, Failure::failed(""))
     }
 }
 

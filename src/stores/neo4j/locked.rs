@@ -13,7 +13,7 @@ use super::session::Session;
 use super::shell::{self, Talked};
 use super::{CLIENT, verdict, wipe};
 use crate::config::scrub;
-use crate::domain::{EntryEvent, Failure, FailureKind, Version};
+use crate::domain::{EntryEvent, Failure, Version};
 use crate::process::identity;
 use crate::process::program::Ended;
 use crate::stores::http;
@@ -161,7 +161,7 @@ impl Held {
     /// One client for these steps.
     fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
         let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
-        let program = self.program().map_err(|f| before(first, f))?;
+        let program = self.program().map_err(|f| StepFailure::before(first.index, f))?;
         let mark = identity::token();
         let text = self.text(steps, &mark, seed).map_err(|unfit| verdict::unfit(first, unfit))?;
         let line = shell::command(program, self.session.endpoint(), &self.settings.root);
@@ -171,8 +171,9 @@ impl Held {
             // Where it cannot be said, the steps that the client has go on until it is ended.
             asked = lease::ask_to_stop(&mut session, &token, true).is_ok();
         };
-        let talked = shell::talk(&line, text, &mark, steps, context, &mut ask_to_stop)
-            .map_err(|e| before(first, Failure::unreachable(format!("cypher-shell cannot be started: {e}"))))?;
+        let talked = shell::talk(&line, text, &mark, steps, context, &mut ask_to_stop).map_err(|e| {
+            StepFailure::before(first.index, Failure::unreachable(format!("cypher-shell cannot be started: {e}")))
+        })?;
         if asked {
             let _ = lease::ask_to_stop(&mut self.session, &self.owner.token, false);
         }
@@ -209,7 +210,7 @@ impl Held {
         }
         let mut seen = self.seen(steps).map_err(|f| {
             let step = steps.get(talked.done).unwrap_or(&steps[0]);
-            StepFailure { kept: Kept::Unknown, ..before(step, f) }
+            StepFailure { kept: Kept::Unknown, ..StepFailure::before(step.index, f) }
         })?;
         // Success is positive: the entries of all steps whose markers came back must be there.
         if let Some(step) = steps[..talked.done].iter().find(|s| !seen.get(&s.index).is_some_and(|s| s.done)) {
@@ -217,7 +218,7 @@ impl Held {
             return Err(StepFailure {
                 kept: Kept::Unknown,
                 what: "is not in the ledger".to_owned(),
-                ..before(step, what)
+                ..StepFailure::before(step.index, what)
             });
         }
         let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
@@ -283,18 +284,5 @@ impl Held {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-    }
-}
-
-/// A failure of something that had to be there before the script could start.
-fn before(step: &Step, failure: Failure) -> StepFailure {
-    StepFailure {
-        index: step.index,
-        what: "could not be run".to_owned(),
-        line: None,
-        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
-        kept: Kept::Nothing,
-        hints: failure.hints,
-        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
     }
 }
