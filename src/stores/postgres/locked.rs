@@ -13,7 +13,7 @@ use super::script::{Chain, Frame, has_commands, route};
 use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
-use crate::domain::{EntryEvent, Failure, Version};
+use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
 use crate::process::{CommandLine, Running};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StoredScript,
@@ -141,13 +141,13 @@ impl Held {
     /// One client for these steps.
     fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
         let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
-        let files = Files::of(steps, &self.place.settings.root).map_err(|f| StepFailure::before(first.index, f))?;
+        let files = Files::of(steps, &self.place.settings.root).map_err(|f| before(first, f))?;
         if let Some(step) = steps.iter().find(|step| step.text.contains('\0')) {
             // The client would leave out the rest of that line without a word.
             let line = 1 + step.text.split('\0').next().map_or(0, |t| t.matches('\n').count());
             let what = format!("the script holds a NUL character at line {line}, which psql cannot read");
             if step.index == first.index {
-                return Err(StepFailure { line: Some(line), ..StepFailure::before(step.index, Failure::failed(what)) });
+                return Err(StepFailure { line: Some(line), ..before(step, Failure::failed(what)) });
             }
             let until = steps.iter().position(|s| s.index == step.index).unwrap_or(0);
             return match self.talk(&steps[..until], context, seed)? {
@@ -155,7 +155,7 @@ impl Held {
                 Outcome::Stopped => Ok(Outcome::Stopped),
             };
         }
-        let running = self.client().map_err(|f| StepFailure::before(first.index, f))?;
+        let running = self.client().map_err(|f| before(first, f))?;
         let mut make = |step: &Step, mark: &str, chain: Chain| {
             let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token), mark };
             let route = route(step, files.path(step), !seed);
@@ -165,9 +165,8 @@ impl Held {
                 (false, false) => frame.two_phase(step, &route),
             }
         };
-        let talked = psql::talk(running, steps, context, &mut make).map_err(|e| {
-            StepFailure::before(first.index, Failure::failed(format!("the end of psql cannot be waited for: {e}")))
-        })?;
+        let talked = psql::talk(running, steps, context, &mut make)
+            .map_err(|e| before(first, Failure::failed(format!("the end of psql cannot be waited for: {e}"))))?;
         self.judge(steps, talked, &files, context, seed)
     }
 
@@ -228,17 +227,11 @@ impl Held {
     /// Success is positive: the entries of all steps whose markers came back must be there.
     fn verify(&mut self, done: &[Step]) -> Result<(), StepFailure> {
         let Some(first) = done.first() else { return Ok(()) };
-        let there = self
-            .entries(done)
-            .map_err(|f| StepFailure { kept: Kept::Unknown, ..StepFailure::before(first.index, f) })?;
+        let there = self.entries(done).map_err(|f| StepFailure { kept: Kept::Unknown, ..before(first, f) })?;
         let missing = done.iter().find(|s| !matches!(there.get(&s.index), Some((EntryEvent::Done, ..))));
         let Some(step) = missing else { return Ok(()) };
         let what = Failure::failed("psql reported its end, but the ledger does not have its entry");
-        Err(StepFailure {
-            kept: Kept::Unknown,
-            what: "is not in the ledger".to_owned(),
-            ..StepFailure::before(step.index, what)
-        })
+        Err(StepFailure { kept: Kept::Unknown, what: "is not in the ledger".to_owned(), ..before(step, what) })
     }
 
     /// The newest entry of each of these steps in this run.
@@ -317,9 +310,35 @@ impl Held {
     /// A script took back our entry together with a part of its own work: what it did afterwards stays, so the
     /// ledger must know of it.
     fn leave_trace(&mut self, step: &Step, failure: &mut StepFailure) {
-        failure.kept = match self.record(&NewEntry::of(step, EntryEvent::Begun)) {
+        let begun = NewEntry {
+            event: EntryEvent::Begun,
+            direction: step.direction,
+            version: Some(step.version),
+            label: step.label.clone(),
+            checksum: step.checksum.clone(),
+            down: step.down.clone().filter(|_| step.direction == Direction::Up),
+            ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
+            duration_ms: None,
+            parts_done: None,
+            parts_total: None,
+            note: None,
+        };
+        failure.kept = match self.record(&begun) {
             Ok(()) => Kept::Half(None),
             Err(_) => Kept::Unknown,
         };
+    }
+}
+
+/// A failure of something that had to be there before the script could start.
+fn before(step: &Step, failure: Failure) -> StepFailure {
+    StepFailure {
+        index: step.index,
+        what: "could not be run".to_owned(),
+        line: None,
+        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
+        kept: Kept::Nothing,
+        hints: failure.hints,
+        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
     }
 }
