@@ -1,7 +1,7 @@
 //! ChromaDB: scripts in Python against a real server, and what a person reads when one goes wrong. The tests that need
 //! the server are left out without `STEPLADDER_TEST_CHROMADB_URL`; in CI that is a failure.
 
-use crate::world::{Said, World};
+use crate::world::{World, says};
 
 /// A variable that the servers' script sets.
 fn variable(name: &str) -> Option<String> {
@@ -44,22 +44,6 @@ fn make_database(python: &str, url: &str, database: &str) {
 fn script(world: &World, label: &str, text: &str) {
     world.write(&format!("migrations/chromadb/{label}.up.py"), text);
     world.write(&format!("migrations/chromadb/{label}.down.py"), "pass\n");
-}
-
-fn standing(world: &World, label: &str) -> String {
-    let status = world.run("status --json").json();
-    let migrations = status["stores"][0]["migrations"].as_array().cloned().unwrap_or_default();
-    let found = migrations.iter().find(|m| m["migration"] == label);
-    found.map(|m| m["standing"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
-}
-
-#[track_caller]
-fn says(said: &Said, code: i32, words: &[&str]) {
-    let all = said.all();
-    assert_eq!(said.code, code, "{all}");
-    for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
-    }
 }
 
 #[test]
@@ -122,14 +106,14 @@ fn no_way_out_of_a_script_is_a_success() {
     ] {
         script(&world, "001_out", text);
         says(&world.run("up"), 1, words);
-        assert_eq!(standing(&world, "001_out"), "half-applied", "{text}");
+        assert_eq!(world.standing("001_out"), "half-applied", "{text}");
         world.run("repair chromadb/1 --mark reverted --yes");
     }
     // What does not even compile leaves nothing.
     for (text, words) in [("x = 1\nx = (\n", ":2"), ("\tx = 1\n", ":1"), ("return\n", ":1")] {
         script(&world, "001_out", text);
         says(&world.run("up"), 1, &["cannot be compiled", words]);
-        assert_eq!(standing(&world, "001_out"), "pending", "{text}");
+        assert_eq!(world.standing("001_out"), "pending", "{text}");
     }
 }
 
@@ -186,7 +170,7 @@ fn an_interpreter_that_cannot_be_used_is_told_before_anything_begins() {
         &["has no package chromadb", "chromadb/001_one", &format!("{bare} -m pip install chromadb")],
     );
     says(&world.run("doctor"), 6, &["has no package chromadb", "-m pip install"]);
-    assert_eq!(standing(&world, "001_one"), "pending");
+    assert_eq!(world.standing("001_one"), "pending");
     world.write("stepladder.toml", "[stores.chromadb]\nclient = \"no-such-python\"\n");
     says(&world.run("up"), 6, &["`no-such-python` was not found, and chromadb/001_one needs it", "nothing was run"]);
     world.write("stepladder.toml", "[stores.chromadb]\n");
@@ -261,7 +245,7 @@ fn requests_are_journalled_and_resumed() {
         world.write("migrations/chromadb/003_bad.up.http", text);
         world.write("migrations/chromadb/003_bad.down.http", "# nothing\n");
         says(&world.run("up"), 1, &["003_bad.up.http:1", words]);
-        assert_eq!(standing(&world, "003_bad"), "pending");
+        assert_eq!(world.standing("003_bad"), "pending");
     }
     world.write("migrations/chromadb/003_bad.up.http", "GET /collections/gone\n");
     says(&world.run("up --dry-run"), 0, &["built in", "GET /api/v2/tenants/default_tenant/databases/cli_requests"]);

@@ -1,7 +1,7 @@
 //! MongoDB: scripts in JavaScript and JSON against a real server, and what a person reads when one goes wrong. The tests
 //! that need the server are left out without `STEPLADDER_TEST_MONGODB_URL`; in CI that is a failure.
 
-use crate::world::{Said, World};
+use crate::world::{World, says};
 
 /// A project with a store on the server whose ledger is empty, and the URL of its database.
 fn project(database: &str) -> Option<World> {
@@ -19,22 +19,6 @@ fn project(database: &str) -> Option<World> {
 fn script(world: &World, label: &str, text: &str) {
     world.write(&format!("migrations/mongodb/{label}.up.js"), text);
     world.write(&format!("migrations/mongodb/{label}.down.js"), "// nothing\n");
-}
-
-fn standing(world: &World, label: &str) -> String {
-    let status = world.run("status --json").json();
-    let migrations = status["stores"][0]["migrations"].as_array().cloned().unwrap_or_default();
-    let found = migrations.iter().find(|m| m["migration"] == label);
-    found.map(|m| m["standing"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
-}
-
-#[track_caller]
-fn says(said: &Said, code: i32, words: &[&str]) {
-    let all = said.all();
-    assert_eq!(said.code, code, "{all}");
-    for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
-    }
 }
 
 /// Leaves the server as it was.
@@ -125,7 +109,7 @@ fn errors_are_told_at_the_scripts_own_lines() {
     for (label, text, line, words) in cases {
         script(&world, label, text);
         says(&world.run("up"), 1, &[&format!("mongodb/{label}"), &format!("{label}.up.js:{line}"), words]);
-        assert_eq!(standing(&world, label), "half-applied");
+        assert_eq!(world.standing(label), "half-applied");
         let version = label.split('_').next().unwrap_or_default();
         says(&world.run(&format!("repair mongodb/{version} --mark applied --yes")), 0, &[]);
     }
@@ -145,8 +129,8 @@ fn what_is_no_javascript_leaves_nothing_behind() {
         script(&world, "002_two", text);
         let place = line.map_or("SyntaxError".to_owned(), |line| format!("002_two.up.js:{line}"));
         says(&world.run("up"), 1, &["mongodb/002_two cannot be compiled", &place]);
-        assert_eq!(standing(&world, "002_two"), "pending");
-        assert_eq!(standing(&world, "001_one"), "applied");
+        assert_eq!(world.standing("002_two"), "pending");
+        assert_eq!(world.standing("001_one"), "applied");
     }
     script(&world, "002_two", "if (db.two.countDocuments() !== 0) throw new Error('something ran');\n");
     says(&world.run("up"), 0, &[]);
@@ -170,7 +154,7 @@ fn only_the_scripts_own_end_is_success() {
         script(&world, "002_next", "db.next.insertOne({ _id: 1 });\n");
         says(&world.run("up"), 1, &["mongodb/001_end", words, "half-applied"]);
         assert_eq!(
-            (standing(&world, "001_end").as_str(), standing(&world, "002_next").as_str()),
+            (world.standing("001_end").as_str(), world.standing("002_next").as_str()),
             ("half-applied", "pending")
         );
         says(&world.run("repair mongodb/1 --mark reverted --yes"), 0, &[]);
@@ -201,14 +185,14 @@ fn commands_in_json_are_counted_and_resumed() {
         up("{ \"insert\": \"things\", \"documents\": [{ \"_id\": 1 }] }"),
     );
     says(&world.run("repair mongodb/1 --resume --yes"), 0, &[]);
-    assert_eq!(standing(&world, "001_json"), "applied");
+    assert_eq!(world.standing("001_json"), "applied");
     says(&world.run("fresh --dry-run"), 0, &["collection things (2 documents)"]);
     says(&world.run("up --dry-run"), 0, &[]);
     // What is no command is found before anything began.
     world.write("migrations/mongodb/002_bad.up.json", "[\n  { \"create\": \"a\" },\n  7\n]\n");
     world.write("migrations/mongodb/002_bad.down.json", "[]\n");
     says(&world.run("up"), 1, &["002_bad.up.json:3", "cannot be read"]);
-    assert_eq!(standing(&world, "002_bad"), "pending");
+    assert_eq!(world.standing("002_bad"), "pending");
     says(&world.run("down --yes"), 0, &["001_json"]);
     // A script for the shell does need one.
     script(&world, "000_shell", "print(1);\n");

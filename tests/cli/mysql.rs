@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::world::{Said, World};
+use crate::world::{Said, World, says};
 
 fn variable(server: &str, name: &str) -> Option<String> {
     std::env::var(format!("STEPLADDER_TEST_{server}_{name}")).ok().filter(|v| !v.is_empty())
@@ -78,11 +78,7 @@ impl Store {
     }
 
     fn standing(&self, label: &str) -> String {
-        let status = self.world.run("status --json").json();
-        let ours =
-            status["stores"].as_array().into_iter().flatten().find(|s| s["store"] == "mysql").unwrap_or(&Value::Null);
-        let found = ours["migrations"].as_array().into_iter().flatten().find(|m| m["migration"] == label);
-        found.map(|m| m["standing"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+        self.world.standing(label)
     }
 
     fn tables(&self) -> String {
@@ -95,15 +91,6 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.ask_in("stepladder", &format!("drop database if exists {}", self.database));
-    }
-}
-
-#[track_caller]
-fn says(said: &Said, code: i32, words: &[&str]) {
-    let all = said.all();
-    assert_eq!(said.code, code, "{all}");
-    for word in words {
-        assert!(all.contains(word), "`{word}` is not in:\n{all}");
     }
 }
 

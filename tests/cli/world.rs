@@ -90,6 +90,16 @@ impl World {
         said
     }
 
+    /// Where a migration stands, whichever store it is in; nothing where there is none.
+    #[allow(dead_code)] // the kinds of this build may not need it
+    pub fn standing(&self, label: &str) -> String {
+        let status = self.run("status --json").json();
+        let stores = status["stores"].as_array().into_iter().flatten();
+        let mut migrations = stores.flat_map(|store| store["migrations"].as_array().into_iter().flatten());
+        let found = migrations.find(|migration| migration["migration"] == label);
+        found.map(|m| m["standing"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+
     /// The command itself.
     pub fn command(&self, line: &str) -> Command {
         let args = shell_words::split(line).expect("a line of arguments");
@@ -110,6 +120,17 @@ impl World {
             .collect();
         files.sort();
         files
+    }
+}
+
+/// Insists on an exit code, and on words among what was said.
+#[track_caller]
+#[allow(dead_code)] // the kinds of this build may not need it
+pub fn says(said: &Said, code: i32, words: &[&str]) {
+    let all = said.all();
+    assert_eq!(said.code, code, "{all}");
+    for word in words {
+        assert!(all.contains(word), "`{word}` is not in:\n{all}");
     }
 }
 
