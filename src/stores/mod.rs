@@ -59,7 +59,7 @@ pub mod shell;
 pub mod sqlite;
 mod step;
 #[cfg(any(feature = "kafka", feature = "mongodb", feature = "mysql"))]
-mod tls;
+pub mod tls;
 #[cfg(any(feature = "http", feature = "mysql"))]
 pub mod url;
 

@@ -398,6 +398,7 @@ fn ways_in() {
         if let Some(url) = of("WRONG_HOST_URL") {
             says(&over("up", &url, &ca), 6, &["certificate"]);
             assert_eq!(over("up", &format!("{url}?ssl-mode=VERIFY_CA"), &ca).code, 0);
+            says(&over("up", &format!("{url}?ssl-mode=VERIFY_CA"), &wrong), 6, &["certificate"]);
         }
         if let Some(reader) = of("READER_URL") {
             says(&over("down", &reader, ""), 1, &["denied"]);
