@@ -4,6 +4,7 @@
 //! What such editors do beyond sending requests (variables, files, handlers of answers) is refused with its line: a migration
 //! says everything itself. A body that is to be JSON is checked here, before anything runs.
 
+use super::wrong::Wrong;
 use std::ops::Range;
 
 use super::sql::Mark;
@@ -51,17 +52,6 @@ pub enum Form {
     Lines,
     /// Anything else.
     Other,
-}
-
-/// A script that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// Where.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: &'static str,
 }
 
 impl Request {

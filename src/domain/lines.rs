@@ -3,6 +3,8 @@
 //! Quotes, `\` at a line's end and `#` comments mean what they mean to a shell. `<<WORD` and `<<<` feed a program's
 //! input, which is how records get into a topic. Everything else that only a shell can do is refused with its line.
 
+use super::wrong::Wrong;
+
 /// A command line of a script: one journalled part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
@@ -14,17 +16,6 @@ pub struct Part {
     pub words: Vec<String>,
     /// What the program reads.
     pub input: Option<String>,
-}
-
-/// A script that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// Where.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: &'static str,
 }
 
 const ONE: &str = "write one command a line; the lines run one after the other and stop at the first that fails";

@@ -23,6 +23,7 @@ pub mod redis;
 pub mod sql;
 pub mod standing;
 pub mod version;
+pub mod wrong;
 
 #[cfg(test)]
 mod tests;
@@ -38,3 +39,4 @@ pub use mode::{Mode, Reason};
 pub use plan::{Plan, PlannedStep, Refusal, Source, StoreState};
 pub use standing::{Rung, Standing};
 pub use version::Version;
+pub use wrong::Wrong;

@@ -3,6 +3,8 @@
 //! Two things are more than `redis-cli` knows: lines that begin with `#` are comments, and a quoted value may go on over
 //! several lines. A line break inside quotes is one LF whatever the file's line ends are, as the script's checksum has it.
 
+use super::wrong::Wrong;
+
 /// A command of a script: one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -22,17 +24,6 @@ impl Command {
     pub fn word(&self, at: usize) -> String {
         self.words.get(at).map(|w| String::from_utf8_lossy(w).to_uppercase()).unwrap_or_default()
     }
-}
-
-/// A script that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// Where.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: &'static str,
 }
 
 const QUOTES: &str = "inside double quotes `\\\"`, `\\\\`, `\\n`, `\\r`, `\\t` and `\\xff` are understood, inside single quotes `\\'` alone";
