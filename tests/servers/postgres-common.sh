@@ -5,11 +5,11 @@
 TEST_ROLE=stepladder
 TEST_PASSWORD=ladder-secret-4711
 
-# The newest PostgreSQL of this machine.
+# The newest PostgreSQL of this machine, or the one that STEPLADDER_TEST_POSTGRES_BIN names.
 postgres_bin() {
     local folder
-    for folder in $(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/libexec/postgresql* | sort -rV) \
-        "$(dirname "$(command -v postgres 2>/dev/null)" 2>/dev/null)"; do
+    for folder in ${STEPLADDER_TEST_POSTGRES_BIN:-$(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/libexec/postgresql* | sort -rV) \
+        "$(dirname "$(command -v postgres 2>/dev/null)" 2>/dev/null)"}; do
         if [ -x "$folder/postgres" ] && [ -x "$folder/initdb" ]; then
             echo "$folder"
             return 0

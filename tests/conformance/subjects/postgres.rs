@@ -1,6 +1,7 @@
 //! PostgreSQL, the same behind PgBouncer, and TimescaleDB, observed with `psql`. Each subject is a database of its own.
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use stepladder::stores::Card;
@@ -72,13 +73,19 @@ impl Address {
     }
 
     fn try_ask(&self, database: &str, sql: &str) -> Result<String, String> {
-        let output = Command::new("psql")
+        let mut psql = Command::new("psql")
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", &self.host, "-p", &self.port])
-            .args(["-U", &self.user, "-d", database, "-c", sql])
+            .args(["-U", &self.user, "-d", database, "-f", "-"])
             .env("PGPASSWORD", &self.password)
             .env("PGCLIENTENCODING", "UTF8")
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .expect("psql is needed to look from outside");
+        // A client that could not log in has gone before it reads.
+        let _ = psql.stdin.take().expect("its input").write_all(format!("{sql}\n;\n").as_bytes());
+        let output = psql.wait_with_output().expect("its end");
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
@@ -205,9 +212,10 @@ impl Subject for Postgres {
              where n.nspname !~ '^(pg_|information_schema|_timescaledb|timescaledb)' order by 1;
              select nspname from pg_namespace where nspname !~ '^pg_(toast_)?temp' order by 1;
              select oid::regprocedure from pg_proc where oid >= 16384 order by 1;
-             select table_to_xml(c.oid, true, false, '') from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             select format('select %L, t::text from %s t order by 2', c.oid::regclass, c.oid::regclass)
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where n.nspname !~ '^(pg_|information_schema|_timescaledb|timescaledb)' and c.relkind in ('r', 'p')
-             order by c.oid",
+             order by c.oid \\gexec",
         )
     }
 
