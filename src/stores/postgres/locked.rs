@@ -1,10 +1,9 @@
 //! A store whose lease is held: runs steps through psql and writes the ledger.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use super::Place;
+use super::afterwards::ABSENT;
 use super::files::Files;
 use super::lease::{self, Pulse};
 use super::ledger;
@@ -13,7 +12,7 @@ use super::script::{Chain, Frame, has_commands, route};
 use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
-use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Version};
+use crate::domain::{EntryEvent, Failure, FailureKind, Version};
 use crate::process::{CommandLine, Running};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StoredScript,
@@ -179,10 +178,14 @@ impl Held {
         context: &Context<'_>,
         seed: bool,
     ) -> Result<Outcome, StepFailure> {
-        if !seed {
-            self.verify(&steps[..talked.done])?;
+        let at_work = talked.done < talked.fed.len();
+        let confirmed = if seed { Ok(()) } else { self.verify(&steps[..talked.done], context) };
+        match &confirmed {
+            // A server that went away with a script says nothing of the steps before it either: theirs were answered.
+            Err(failure) if !at_work || failure.what == ABSENT => return Err(failure.clone()),
+            _ => {}
         }
-        if talked.done == talked.fed.len() {
+        if !at_work {
             let outcome = if talked.done == steps.len() { Outcome::AllDone } else { Outcome::Stopped };
             if outcome == Outcome::AllDone || context.stop.asked().is_some() {
                 return Ok(outcome);
@@ -193,7 +196,11 @@ impl Held {
             }
         }
         let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
-        let fate = if seed { Fate::of_seed(step) } else { self.fate(step, &talked) };
+        let fate = match (seed, &confirmed) {
+            (true, _) => Fate::of_seed(step),
+            (false, Ok(())) => self.fate(step, &talked, context),
+            (false, Err(_)) => Fate::Unknown,
+        };
         let mut failure = verdict::failure(step, &talked, files.path(step), &fate);
         self.place.scrub(&mut failure);
         if talked.ended.as_ref().is_some_and(verdict::is_sibling) {
@@ -215,7 +222,7 @@ impl Held {
         failure: StepFailure,
     ) -> Result<Outcome, StepFailure> {
         let fed = &steps[talked.done..talked.fed.len().min(steps.len())];
-        let there = self.entries(fed).map_err(|f| StepFailure { message: f.message, ..failure.clone() })?;
+        let there = self.entries(fed, context).map_err(|f| StepFailure { message: f.message, ..failure.clone() })?;
         for step in fed {
             if let Some((EntryEvent::Done, duration, _)) = there.get(&step.index) {
                 (context.event)(step.index, StepEvent::Done { duration_ms: duration.unwrap_or(0) });
@@ -223,115 +230,10 @@ impl Held {
         }
         if failure.kept == Kept::Unknown { Err(failure) } else { Ok(Outcome::Stopped) }
     }
-
-    /// Success is positive: the entries of all steps whose markers came back must be there.
-    fn verify(&mut self, done: &[Step]) -> Result<(), StepFailure> {
-        let Some(first) = done.first() else { return Ok(()) };
-        let there = self.entries(done).map_err(|f| StepFailure { kept: Kept::Unknown, ..before(first, f) })?;
-        let missing = done.iter().find(|s| !matches!(there.get(&s.index), Some((EntryEvent::Done, ..))));
-        let Some(step) = missing else { return Ok(()) };
-        let what = Failure::failed("psql reported its end, but the ledger does not have its entry");
-        Err(StepFailure { kept: Kept::Unknown, what: "is not in the ledger".to_owned(), ..before(step, what) })
-    }
-
-    /// The newest entry of each of these steps in this run.
-    #[allow(clippy::type_complexity)]
-    fn entries(
-        &mut self,
-        steps: &[Step],
-    ) -> Result<BTreeMap<usize, (EntryEvent, Option<i64>, Option<(u32, u32)>)>, Failure> {
-        let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Ok(BTreeMap::new()) };
-        let sql = format!(
-            "select ordinal, event, duration_ms, parts_done, parts_total from {} where run = {} \
-             and ordinal between {} and {} and event in ('begun', 'done') order by seq",
-            self.place.schema.the("ledger"),
-            literal(&self.owner.run),
-            first.index,
-            last.index
-        );
-        let rows = self.session.read(&sql)?;
-        let entries = rows.iter().filter_map(|row| {
-            let parts = row.get(3).and_then(|n| n.parse().ok()).zip(row.get(4).and_then(|n| n.parse().ok()));
-            let event = EntryEvent::from_word(row.get(1)?)?;
-            Some((row.get(0)?.parse().ok()?, (event, row.get(2).and_then(|n| n.parse().ok()), parts)))
-        });
-        Ok(entries.collect())
-    }
-
-    /// What the ledger says of a step whose end was not heard.
-    fn fate(&mut self, step: &Step, talked: &psql::Session) -> Fate {
-        if talked.ended.is_some() {
-            // Its client has gone; a statement that is still at work would go on for nobody.
-            let _ = self.session.read(&format!(
-                "select pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
-                 where application_name = {} and usename = current_user and state <> 'idle'",
-                literal(&psql::application_name(&self.owner.run))
-            ));
-        }
-        let Ok(status) = self.transaction(talked.xid) else { return Fate::Unknown };
-        if status.as_deref() == Some("in progress") {
-            return Fate::Unknown;
-        }
-        let Ok(mut entries) = self.entries(std::slice::from_ref(step)) else { return Fate::Unknown };
-        // A transaction that was committed without our entry was committed by the script.
-        let ended = status.as_deref() == Some("committed") || verdict::has_ended_transaction(&talked.said);
-        match entries.remove(&step.index) {
-            Some((EntryEvent::Done, ..)) => Fate::Done,
-            Some((_, _, parts)) => Fate::Begun(parts),
-            None if ended => Fate::Ended,
-            None => Fate::Nothing,
-        }
-    }
-
-    /// What became of a step's transaction. The server is given a moment to notice that its client has gone.
-    fn transaction(&mut self, xid: Option<u64>) -> Result<Option<String>, Failure> {
-        let Some(xid) = xid.filter(|xid| *xid > 0) else { return Ok(None) };
-        let until = Instant::now() + Duration::from_secs(5);
-        let find = format!(
-            "select pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
-             where backend_xid is not null and backend_xid::text::bigint = {xid} % 4294967296"
-        );
-        let mut patience = 10;
-        loop {
-            let rows = self.session.read(&format!("select txid_status({xid})"))?;
-            let status = rows.first().and_then(|r| r.get(0)).map(str::to_owned);
-            if status.as_deref() != Some("in progress") || Instant::now() > until {
-                return Ok(status);
-            }
-            patience -= 1;
-            if patience == 0 {
-                // Its client has gone: nobody would ever read its answer.
-                let _ = self.session.read(&find);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// A script took back our entry together with a part of its own work: what it did afterwards stays, so the
-    /// ledger must know of it.
-    fn leave_trace(&mut self, step: &Step, failure: &mut StepFailure) {
-        let begun = NewEntry {
-            event: EntryEvent::Begun,
-            direction: step.direction,
-            version: Some(step.version),
-            label: step.label.clone(),
-            checksum: step.checksum.clone(),
-            down: step.down.clone().filter(|_| step.direction == Direction::Up),
-            ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-            duration_ms: None,
-            parts_done: None,
-            parts_total: None,
-            note: None,
-        };
-        failure.kept = match self.record(&begun) {
-            Ok(()) => Kept::Half(None),
-            Err(_) => Kept::Unknown,
-        };
-    }
 }
 
 /// A failure of something that had to be there before the script could start.
-fn before(step: &Step, failure: Failure) -> StepFailure {
+pub(super) fn before(step: &Step, failure: Failure) -> StepFailure {
     StepFailure {
         index: step.index,
         what: "could not be run".to_owned(),

@@ -3,6 +3,7 @@
 //! A script and its entry are one transaction in one psql ([`script`] says what it is fed, [`psql`] feeds it); the
 //! ledger and the lease are spoken to by the driver ([`session`]), so that looking and heartbeats start no client.
 
+mod afterwards;
 mod dsn;
 mod endpoint;
 mod errors;
