@@ -4,10 +4,10 @@
 //! What such editors do beyond sending requests (variables, files, handlers of answers) is refused with its line: a migration
 //! says everything itself. A body that is to be JSON is checked here, before anything runs.
 
-use super::wrong::Wrong;
 use std::ops::Range;
 
 use super::sql::Mark;
+use super::wrong::Wrong;
 
 /// A request of a script: one part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use super::call::{Call, Limit, Trouble, Unsendable};
 use super::job::Job;
 use super::verdict::{Broken, short, title};
 use super::{Agent, Answer};
-use crate::domain::http::{Request, Wrong, requests};
-use crate::domain::{EntryEvent, Failure, Version};
+use crate::domain::http::{Request, requests};
+use crate::domain::{EntryEvent, Failure, Version, Wrong};
 use crate::process::program::Ended;
 use crate::stores::{Context, Kept, NewEntry, Outcome, Step, StepEvent, StepFailure, Stop};
 
