@@ -107,3 +107,9 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl AsRef<Self> for Failure {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::step::{Outcome, Step, StepEvent, StepFailure, StoredScript};
-use crate::domain::{Checksum, Direction, EntryEvent, Failure, Version};
+use crate::domain::{Checksum, Direction, EntryEvent, Failure, FailureKind, Version};
 
 /// An entry to be written by the engine: everything but scripts that a store runs itself.
 #[derive(Clone, Debug)]
@@ -128,6 +129,32 @@ pub struct Context<'a> {
     pub stop: &'a Stop,
     /// Told what happens to which step ([`Step::index`]), as it happens.
     pub event: &'a (dyn Fn(usize, StepEvent) + Sync),
+}
+
+/// How long a store that does not answer is asked again what became of a script.
+const COMES_BACK: Duration = Duration::from_secs(10);
+
+impl Context<'_> {
+    /// Asks a store that may have gone down with a script: after a crash a server is often back within seconds, and then
+    /// it can say what became of it.
+    ///
+    /// # Errors
+    /// The last answer: after ten seconds, or as soon as somebody asks to stop.
+    pub fn patiently<T, E: AsRef<Failure>>(&self, mut ask: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+        let until = Instant::now() + COMES_BACK;
+        loop {
+            match ask() {
+                Err(error)
+                    if error.as_ref().kind == FailureKind::Unreachable
+                        && self.stop.asked().is_none()
+                        && Instant::now() < until =>
+                {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                answer => return answer,
+            }
+        }
+    }
 }
 
 /// Renews a lease from a thread of its own.

@@ -126,6 +126,18 @@ impl StepFailure {
             },
         }
     }
+
+    /// Of a step whose end the client reported and whose entry the ledger does not have.
+    pub fn absent(index: usize, client: &str) -> Self {
+        let why = Failure::failed(format!("{client} reported its end, but the ledger does not have its entry"));
+        Self { what: "is not in the ledger".to_owned(), kept: Kept::Unknown, ..Self::before(index, why) }
+    }
+
+    /// Of a step whose end the client reported, while the ledger cannot be asked.
+    pub fn unconfirmed(index: usize, failure: Failure) -> Self {
+        let what = "could not be looked up in the ledger".to_owned();
+        Self { what, kept: Kept::Unknown, ..Self::before(index, failure) }
+    }
 }
 
 /// What a failed step left behind.

@@ -13,6 +13,8 @@ mod elasticsearch;
 mod failures;
 mod fresh;
 mod generate;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod going_down;
 #[cfg(feature = "influxdb")]
 mod influxdb;
 mod init;
@@ -27,8 +29,6 @@ mod mysql;
 #[cfg(feature = "neo4j")]
 mod neo4j;
 mod output;
-#[cfg(feature = "postgres")]
-mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod repair;

@@ -1,20 +1,18 @@
 //! A database whose lease is held: runs scripts through one client and writes the ledger.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::client::Family;
 use super::lease::{self, Pulse};
-use super::ledger::{self, literal};
+use super::ledger;
 use super::script::{self, Frame, Part};
 use super::session::Session;
-use super::talk::{Broken, Talk};
+use super::talk::Talk;
 use super::wire::Trouble;
 use super::{Place, verdict, wipe};
 use crate::domain::{EntryEvent, Failure, Version};
 use crate::process::pipes::{AHEAD, QUICK};
-use crate::process::program::Ended;
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StopReason,
     StoredScript,
@@ -34,13 +32,9 @@ pub struct Held {
     pub program: Option<(PathBuf, Family)>,
     /// One for all the scripts of a run, once the first one came.
     pub talk: Option<Talk>,
+    /// When the lease was taken.
+    pub since: Instant,
 }
-
-/// How long the server may take to notice that a client has gone.
-const PATIENCE: Duration = Duration::from_secs(8);
-
-/// The newest of `begun` and `done` of a step, with its parts.
-type Found = (EntryEvent, Option<(u32, u32)>);
 
 impl Locked for Held {
     fn took_over(&self) -> Option<&Holder> {
@@ -90,6 +84,8 @@ impl Locked for Held {
             };
             match heard {
                 Ok(took) => quick = took < QUICK,
+                // A server that went away with a script cannot be asked about the steps before it either.
+                Err(failure) if failure.kept == Kept::Unknown => return Err(failure),
                 Err(failure) => {
                     self.verify(&steps[..done])?;
                     return Err(failure);
@@ -201,103 +197,10 @@ impl Held {
             }
         }
     }
-
-    /// Which step the client was at when it went, and what is left of that one. Whoever is ended may have come further than
-    /// was heard.
-    fn settle<'a>(
-        &mut self,
-        steps: &'a [Step],
-        broken: &Broken,
-        context: &Context<'_>,
-        seed: bool,
-    ) -> (&'a Step, Kept) {
-        let mut at = 0;
-        loop {
-            let kept = self.kept(&steps[at], broken, seed);
-            let stopped = matches!(broken.ended, Some(Ended::Stopped(_)));
-            if kept != Kept::All || !stopped || at + 1 == steps.len() {
-                return (&steps[at], kept);
-            }
-            (context.event)(steps[at].index, StepEvent::Done { duration_ms: 0 });
-            at += 1;
-        }
-    }
-
-    /// What is left of a step whose end was not heard, by what the ledger says.
-    fn kept(&mut self, step: &Step, broken: &Broken, seed: bool) -> Kept {
-        // A statement that is still at work would go on for nobody, and might be recorded after we looked.
-        let quiet = broken.connection.is_none_or(|connection| self.end(connection).unwrap_or(false));
-        if seed {
-            return if is_whole(step) || broken.connection.is_none() { Kept::Nothing } else { Kept::Half(None) };
-        }
-        match self.entries(std::slice::from_ref(step)) {
-            Err(_) => Kept::Unknown,
-            Ok(found) => match found.get(&step.index) {
-                Some((EntryEvent::Done, _)) => Kept::All,
-                Some((_, parts)) => Kept::Half(*parts),
-                None if quiet => Kept::Nothing,
-                None => Kept::Unknown,
-            },
-        }
-    }
-
-    /// Ends a connection of the client's on the server; whether it has gone.
-    fn end(&mut self, connection: u64) -> Result<bool, Failure> {
-        let find = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {connection}");
-        let (until, mut asked) = (Instant::now() + PATIENCE, false);
-        loop {
-            let rows = self.session.read(&find)?;
-            if rows.first().and_then(|row| ledger::number(row, 0)) == Some(0) {
-                return Ok(true);
-            }
-            if Instant::now() > until {
-                return Ok(false);
-            }
-            if !asked {
-                // It may have gone in between; whoever may not end it waits.
-                let _ = self.session.run(&format!("KILL {connection}"));
-                asked = true;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Success is positive: the entries of all steps whose markers came back must be there.
-    fn verify(&mut self, done: &[Step]) -> Result<(), StepFailure> {
-        let Some(first) = done.first() else { return Ok(()) };
-        let there = self
-            .entries(done)
-            .map_err(|f| StepFailure { kept: Kept::Unknown, ..StepFailure::before(first.index, f) })?;
-        let missing = done.iter().find(|s| !matches!(there.get(&s.index), Some((EntryEvent::Done, _))));
-        let Some(step) = missing else { return Ok(()) };
-        let what = Failure::failed("the client reported its end, but the ledger does not have its entry");
-        let failure = StepFailure::before(step.index, what);
-        Err(StepFailure { kept: Kept::Unknown, what: "is not in the ledger".to_owned(), ..failure })
-    }
-
-    /// The newest entry of each of these steps in this run.
-    fn entries(&mut self, steps: &[Step]) -> Result<BTreeMap<usize, Found>, Failure> {
-        let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Ok(BTreeMap::new()) };
-        let rows = self.session.read(&format!(
-            "SELECT ordinal, event, parts_done, parts_total FROM {} WHERE run = {} AND ordinal BETWEEN {} AND {} \
-             AND event IN ('begun', 'done') ORDER BY seq",
-            self.place.home.the("ledger"),
-            literal(&self.owner.run),
-            first.index,
-            last.index
-        ))?;
-        let small = |row: &[Option<String>], at| ledger::number(row, at).and_then(|n| u32::try_from(n).ok());
-        let entries = rows.iter().filter_map(|row| {
-            let event = EntryEvent::from_word(ledger::text(row, 1)?)?;
-            let index = usize::try_from(ledger::number(row, 0)?).ok()?;
-            Some((index, (event, small(row, 2).zip(small(row, 3)))))
-        });
-        Ok(entries.collect())
-    }
 }
 
 /// Whether a script is one transaction. What goes on in its middle is none.
-fn is_whole(step: &Step) -> bool {
+pub(super) fn is_whole(step: &Step) -> bool {
     step.mode.is_atomic() && step.resume_from == 0
 }
 

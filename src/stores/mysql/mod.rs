@@ -4,6 +4,7 @@
 //! transaction with its entry, everything else with a journal behind each statement. [`talk`] feeds it and hears it,
 //! [`verdict`] says what came of a script that did not get to its end.
 
+mod afterwards;
 mod client;
 mod endpoint;
 mod lease;
@@ -193,7 +194,15 @@ impl Store for Mysql {
                 let another = self.session.another();
                 let session = std::mem::replace(&mut self.session, another);
                 let (place, owner) = (self.place.clone(), owner.clone());
-                Ok(Taken::Ours(Box::new(Held { place, session, owner, took_over, program: None, talk: None })))
+                Ok(Taken::Ours(Box::new(Held {
+                    place,
+                    session,
+                    owner,
+                    took_over,
+                    program: None,
+                    talk: None,
+                    since: std::time::Instant::now(),
+                })))
             }
         }
     }

@@ -208,18 +208,19 @@ impl Held {
         if killed || !matches!(talked.ended, None | Some(Ended::Stopped(StopReason::LeaseLost))) {
             self.wait_for_quiet(steps.get(talked.done));
         }
-        let mut seen = self.seen(steps).map_err(|f| {
-            let step = steps.get(talked.done).unwrap_or(&steps[0]);
-            StepFailure { kept: Kept::Unknown, ..StepFailure::before(step.index, f) }
-        })?;
+        let mut seen = match self.seen(steps) {
+            Ok(seen) => seen,
+            // A server that went away with a script: what the shell said of that is what a person needs.
+            Err(failure) => {
+                return Err(match steps.get(talked.done) {
+                    Some(step) => self.scrubbed(verdict::failure(step, talked, Kept::Unknown)),
+                    None => StepFailure::unconfirmed(steps[talked.done - 1].index, failure),
+                });
+            }
+        };
         // Success is positive: the entries of all steps whose markers came back must be there.
         if let Some(step) = steps[..talked.done].iter().find(|s| !seen.get(&s.index).is_some_and(|s| s.done)) {
-            let what = Failure::failed("cypher-shell reported its end, but the ledger does not have its entry");
-            return Err(StepFailure {
-                kept: Kept::Unknown,
-                what: "is not in the ledger".to_owned(),
-                ..StepFailure::before(step.index, what)
-            });
+            return Err(StepFailure::absent(step.index, "cypher-shell"));
         }
         let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
         let kept = match seen.remove(&step.index) {

@@ -3,50 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use postgres::SimpleQueryRow;
 use postgres::error::SqlState;
 
-use super::locked::{Held, before};
+use super::locked::Held;
 use super::psql;
-use super::session::{Trouble, literal};
+use super::session::literal;
 use super::verdict::{self, Fate};
-use crate::domain::{Direction, EntryEvent, Failure, FailureKind};
+use crate::domain::{EntryEvent, Failure};
 use crate::stores::{Context, Kept, Locked, NewEntry, Step, StepFailure};
 
-/// How long a server that does not answer is asked again what became of a script.
-const COMES_BACK: Duration = Duration::from_secs(10);
-/// What is said of a step whose marker came back and whose entry is not there.
-pub(super) const ABSENT: &str = "is not in the ledger";
-
 impl Held {
-    /// Success is positive: the entries of all steps whose markers came back must be there.
-    pub(super) fn verify(&mut self, done: &[Step], context: &Context<'_>) -> Result<(), StepFailure> {
-        let Some(last) = done.last() else { return Ok(()) };
-        let unknown =
-            |step, what: &str, why| StepFailure { kept: Kept::Unknown, what: what.to_owned(), ..before(step, why) };
-        let there =
-            self.entries(done, context).map_err(|f| unknown(last, "could not be looked up in the ledger", f))?;
-        let missing = done.iter().find(|s| !matches!(there.get(&s.index), Some((EntryEvent::Done, ..))));
-        let Some(step) = missing else { return Ok(()) };
-        Err(unknown(step, ABSENT, Failure::failed("psql reported its end, but the ledger does not have its entry")))
-    }
-
-    /// Asks a server that may have gone down with a script: after a crash it is often back within seconds, and then it
-    /// can say what became of it.
-    fn patiently(&mut self, sql: &str, context: &Context<'_>) -> Result<Vec<SimpleQueryRow>, Trouble> {
-        let until = Instant::now() + COMES_BACK;
-        loop {
-            match self.session.read(sql) {
-                Err(trouble)
-                    if trouble.failure.kind == FailureKind::Unreachable
-                        && context.stop.asked().is_none()
-                        && Instant::now() < until =>
-                {
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-                answer => return answer,
-            }
-        }
+    /// A step whose marker came back and whose entry is not there: success is positive.
+    pub(super) fn missing<'a>(&mut self, done: &'a [Step], context: &Context<'_>) -> Result<Option<&'a Step>, Failure> {
+        let there = self.entries(done, context)?;
+        Ok(done.iter().find(|s| !matches!(there.get(&s.index), Some((EntryEvent::Done, ..)))))
     }
 
     /// The newest entry of each of these steps in this run.
@@ -65,7 +35,7 @@ impl Held {
             first.index,
             last.index
         );
-        let rows = self.patiently(&sql, context)?;
+        let rows = context.patiently(|| self.session.read(&sql))?;
         let entries = rows.iter().filter_map(|row| {
             let parts = row.get(3).and_then(|n| n.parse().ok()).zip(row.get(4).and_then(|n| n.parse().ok()));
             let event = EntryEvent::from_word(row.get(1)?)?;
@@ -109,7 +79,7 @@ impl Held {
         );
         let mut patience = 10;
         loop {
-            let status = match self.patiently(&format!("select txid_status({xid})"), context) {
+            let status = match context.patiently(|| self.session.read(&format!("select txid_status({xid})"))) {
                 Ok(rows) => rows.first().and_then(|r| r.get(0)).map(str::to_owned),
                 // "is in the future": a server that crashed before it had written anything of it down.
                 Err(trouble) if trouble.state == Some(SqlState::INVALID_PARAMETER_VALUE) => None,
@@ -130,20 +100,7 @@ impl Held {
     /// A script took back our entry together with a part of its own work: what it did afterwards stays, so the
     /// ledger must know of it.
     pub(super) fn leave_trace(&mut self, step: &Step, failure: &mut StepFailure) {
-        let begun = NewEntry {
-            event: EntryEvent::Begun,
-            direction: step.direction,
-            version: Some(step.version),
-            label: step.label.clone(),
-            checksum: step.checksum.clone(),
-            down: step.down.clone().filter(|_| step.direction == Direction::Up),
-            ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-            duration_ms: None,
-            parts_done: None,
-            parts_total: None,
-            note: None,
-        };
-        failure.kept = match self.record(&begun) {
+        failure.kept = match self.record(&NewEntry::of(step, EntryEvent::Begun)) {
             Ok(()) => Kept::Half(None),
             Err(_) => Kept::Unknown,
         };

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::Place;
-use super::afterwards::ABSENT;
 use super::files::Files;
 use super::lease::{self, Pulse};
 use super::ledger;
@@ -12,7 +11,7 @@ use super::script::{Chain, Frame, has_commands, route};
 use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
-use crate::domain::{EntryEvent, Failure, FailureKind, Version};
+use crate::domain::{EntryEvent, Failure, Version};
 use crate::process::{CommandLine, Running};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StoredScript,
@@ -140,13 +139,13 @@ impl Held {
     /// One client for these steps.
     fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
         let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
-        let files = Files::of(steps, &self.place.settings.root).map_err(|f| before(first, f))?;
+        let files = Files::of(steps, &self.place.settings.root).map_err(|f| StepFailure::before(first.index, f))?;
         if let Some(step) = steps.iter().find(|step| step.text.contains('\0')) {
             // The client would leave out the rest of that line without a word.
             let line = 1 + step.text.split('\0').next().map_or(0, |t| t.matches('\n').count());
             let what = format!("the script holds a NUL character at line {line}, which psql cannot read");
             if step.index == first.index {
-                return Err(StepFailure { line: Some(line), ..before(step, Failure::failed(what)) });
+                return Err(StepFailure { line: Some(line), ..StepFailure::before(step.index, Failure::failed(what)) });
             }
             let until = steps.iter().position(|s| s.index == step.index).unwrap_or(0);
             return match self.talk(&steps[..until], context, seed)? {
@@ -154,7 +153,7 @@ impl Held {
                 Outcome::Stopped => Ok(Outcome::Stopped),
             };
         }
-        let running = self.client().map_err(|f| before(first, f))?;
+        let running = self.client().map_err(|f| StepFailure::before(first.index, f))?;
         let mut make = |step: &Step, mark: &str, chain: Chain| {
             let frame = Frame { schema: &self.place.schema, token: Some(&self.owner.token), mark };
             let route = route(step, files.path(step), !seed);
@@ -164,8 +163,9 @@ impl Held {
                 (false, false) => frame.two_phase(step, &route),
             }
         };
-        let talked = psql::talk(running, steps, context, &mut make)
-            .map_err(|e| before(first, Failure::failed(format!("the end of psql cannot be waited for: {e}"))))?;
+        let talked = psql::talk(running, steps, context, &mut make).map_err(|e| {
+            StepFailure::before(first.index, Failure::failed(format!("the end of psql cannot be waited for: {e}")))
+        })?;
         self.judge(steps, talked, &files, context, seed)
     }
 
@@ -178,13 +178,17 @@ impl Held {
         context: &Context<'_>,
         seed: bool,
     ) -> Result<Outcome, StepFailure> {
-        let at_work = talked.done < talked.fed.len();
-        let confirmed = if seed { Ok(()) } else { self.verify(&steps[..talked.done], context) };
-        match &confirmed {
-            // A server that went away with a script says nothing of the steps before it either: theirs were answered.
-            Err(failure) if !at_work || failure.what == ABSENT => return Err(failure.clone()),
-            _ => {}
-        }
+        let (done, at_work) = (&steps[..talked.done], talked.done < talked.fed.len());
+        let confirmed = match (seed, done.last()) {
+            (false, Some(last)) => match self.missing(done, context) {
+                Ok(None) => true,
+                Ok(Some(step)) => return Err(StepFailure::absent(step.index, "psql")),
+                // A server that went away with a script cannot be asked about the steps before it either.
+                Err(_) if at_work => false,
+                Err(failure) => return Err(StepFailure::unconfirmed(last.index, failure)),
+            },
+            _ => true,
+        };
         if !at_work {
             let outcome = if talked.done == steps.len() { Outcome::AllDone } else { Outcome::Stopped };
             if outcome == Outcome::AllDone || context.stop.asked().is_some() {
@@ -196,10 +200,10 @@ impl Held {
             }
         }
         let Some(step) = steps.get(talked.done) else { return Ok(Outcome::AllDone) };
-        let fate = match (seed, &confirmed) {
+        let fate = match (seed, confirmed) {
             (true, _) => Fate::of_seed(step),
-            (false, Ok(())) => self.fate(step, &talked, context),
-            (false, Err(_)) => Fate::Unknown,
+            (false, true) => self.fate(step, &talked, context),
+            (false, false) => Fate::Unknown,
         };
         let mut failure = verdict::failure(step, &talked, files.path(step), &fate);
         self.place.scrub(&mut failure);
@@ -229,18 +233,5 @@ impl Held {
             }
         }
         if failure.kept == Kept::Unknown { Err(failure) } else { Ok(Outcome::Stopped) }
-    }
-}
-
-/// A failure of something that had to be there before the script could start.
-pub(super) fn before(step: &Step, failure: Failure) -> StepFailure {
-    StepFailure {
-        index: step.index,
-        what: "could not be run".to_owned(),
-        line: None,
-        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
-        kept: Kept::Nothing,
-        hints: failure.hints,
-        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
     }
 }

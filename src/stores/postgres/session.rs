@@ -31,6 +31,12 @@ pub struct Trouble {
     pub failure: Failure,
 }
 
+impl AsRef<Failure> for Trouble {
+    fn as_ref(&self) -> &Failure {
+        &self.failure
+    }
+}
+
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         trouble.failure
