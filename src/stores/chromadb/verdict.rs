@@ -41,11 +41,18 @@ fn wrong(base: StepFailure, trouble: Trouble) -> StepFailure {
     }
 }
 
+/// What a traceback ends with. None of its frames is the script's: they say how packages call each other.
+fn exception(text: &str) -> &str {
+    let frames = text.rmatch_indices('\n').map(|(at, _)| at + 1).find(|at| text[*at..].starts_with("  "));
+    let after = frames.and_then(|at| text[at..].find('\n').map(|end| at + end + 1));
+    text[after.unwrap_or(0)..].trim()
+}
+
 /// The interpreter is there and cannot be used.
 fn fault(base: StepFailure, text: &str) -> StepFailure {
     StepFailure {
         what: "could not be run".to_owned(),
-        message: text.trim_end().to_owned(),
+        message: exception(text).to_owned(),
         kind: FailureKind::Unreachable,
         hints: vec!["`stepladder doctor` says which interpreter is used and whether the server answers".to_owned()],
         kept: Kept::Nothing,
@@ -85,4 +92,18 @@ pub fn install(python: &str) -> String {
         "{} -m pip install chromadb-client · or set `client` under the store's section to an interpreter that has it",
         shell_words::quote(python)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceback_without_the_script_is_its_last_words() {
+        let text = "Traceback (most recent call last):\n  File \"a.py\", line 1, in b\n    c()\nX: one\n\nDuring handling \
+            of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  \
+            File \"d.py\", line 2, in e\n    ^^^^\nValueError: Could not connect.\nIs it running?\n";
+        assert_eq!(exception(text), "ValueError: Could not connect.\nIs it running?");
+        assert_eq!(exception("the interpreter ended\n"), "the interpreter ended");
+    }
 }
