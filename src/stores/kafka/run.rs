@@ -166,7 +166,11 @@ impl Watch<'_> {
             (None, None) => String::new(),
         };
         if let Some(action) = &job.action {
-            settle::settle(cluster, action, &touched)?;
+            settle::settle(cluster, action, &touched).map_err(|failure| Broken {
+                what: "could not see its effect".to_owned(),
+                hints: vec!["this line may have been done all the same: look before it is run again".to_owned()],
+                ..Broken::from(failure)
+            })?;
         }
         if !said.trim().is_empty() {
             let said = held.scrub(&said);

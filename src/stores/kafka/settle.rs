@@ -129,9 +129,15 @@ fn topic_seen(
             return Ok(());
         }
         if Instant::now() > until {
+            if seen.is_empty() {
+                return Err(Failure::failed(format!(
+                    "no broker has answered for {} s, so whether the topic {name} is {what} is not known",
+                    PATIENCE.as_secs()
+                )));
+            }
             let late: Vec<String> = seen.iter().filter(|(_, s)| !fine(**s)).map(|(node, _)| node.to_string()).collect();
             return Err(Failure::failed(format!(
-                "the tool was content, but after {} s the topic {name} is not {what} on broker {}",
+                "it was accepted, but after {} s the topic {name} is not {what} on broker {}",
                 PATIENCE.as_secs(),
                 late.join(", ")
             )));
