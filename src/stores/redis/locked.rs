@@ -2,7 +2,7 @@
 
 use super::lease::{self, Pulse, millis};
 use super::ledger::{self, eval, lua, was_ours};
-use super::session::{Session, text};
+use super::session::Session;
 use super::{run, wipe};
 use crate::config::scrub;
 use crate::domain::{Failure, Version};
@@ -31,17 +31,8 @@ impl Held {
     /// No answer.
     pub fn renew(&mut self) -> Result<bool, Failure> {
         let arguments = [self.owner.token.clone(), millis(self.settings.lease)];
-        let words = eval(&self.session.endpoint, "EVAL", RENEW, arguments);
+        let words = eval(&self.session.endpoint, RENEW, arguments);
         self.session.ask(&words).map(|v| was_ours(&v))
-    }
-
-    /// The hash by which the server knows a Lua script from now on.
-    ///
-    /// # Errors
-    /// No answer.
-    pub fn sha(&mut self, script: &str) -> Result<String, Failure> {
-        let said = self.session.ask(&["SCRIPT", "LOAD", script])?;
-        text(&said).ok_or_else(|| Failure::failed("the server did not take a Lua script"))
     }
 
     fn must(&self, written: bool) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Redis, and what speaks like it: scripts of commands (`.redis`) or of Lua (`.lua`), built in.
 //!
-//! A script that can be is one Lua script on the server together with its ledger entry ([`run`]): the check of the lease, the
+//! A script that can be is one Lua script on the server together with its ledger entry ([`whole`]): the check of the lease, the
 //! commands in order up to the first that is refused, and what the ledger says of it, so that there is never a half without its
 //! count. Redis takes nothing back, so the card promises no more than that. [`facts`] finds slips before anything is sent.
 
@@ -10,10 +10,13 @@ mod job;
 mod lease;
 mod ledger;
 mod locked;
+mod pieces;
 mod probe;
+mod ready;
 mod run;
 mod session;
 mod verdict;
+mod whole;
 mod wipe;
 
 use std::sync::Arc;
@@ -23,7 +26,7 @@ use self::facts::Facts;
 use self::job::{Job, Piece};
 use self::lease::Attempt;
 use self::locked::Held;
-use self::run::Ready;
+use self::ready::Ready;
 use self::session::Session;
 use super::{Atomicity, Card, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken};
 use crate::config::Secret;

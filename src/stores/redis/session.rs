@@ -38,11 +38,38 @@ struct Wire {
 /// A command as the protocol has it.
 pub fn pack<W: AsRef<[u8]>>(words: &[W], into: &mut Vec<u8>) {
     into.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-    for word in words {
-        let word = word.as_ref();
-        into.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        into.extend_from_slice(word);
-        into.extend_from_slice(b"\r\n");
+    words.iter().for_each(|word| put(word.as_ref(), into));
+}
+
+fn put(word: &[u8], into: &mut Vec<u8>) {
+    into.push(b'$');
+    into.extend_from_slice(word.len().to_string().as_bytes());
+    into.extend_from_slice(b"\r\n");
+    into.extend_from_slice(word);
+    into.extend_from_slice(b"\r\n");
+}
+
+/// The words of a command, packed while they are gathered.
+#[derive(Default)]
+pub struct Words {
+    packed: Vec<u8>,
+    count: usize,
+}
+
+impl Words {
+    /// One more.
+    pub fn add(&mut self, word: impl AsRef<[u8]>) {
+        put(word.as_ref(), &mut self.packed);
+        self.count += 1;
+    }
+
+    /// The command that begins with these.
+    pub fn after<W: AsRef<[u8]>>(self, first: &[W]) -> Vec<u8> {
+        let mut into = format!("*{}\r\n", first.len() + self.count).into_bytes();
+        into.reserve(self.packed.len() + 8_192);
+        first.iter().for_each(|word| put(word.as_ref(), &mut into));
+        into.extend(self.packed);
+        into
     }
 }
 
@@ -108,12 +135,29 @@ impl Session {
         &mut self,
         packed: Vec<u8>,
         count: usize,
-        mut stop: impl FnMut() -> Option<S>,
+        stop: impl FnMut() -> Option<S>,
     ) -> Result<Waited<S>, Failure> {
-        let wire = self.wire()?;
-        if wire.ask.send((packed, count)).is_err() {
-            return Err(self.lost("the connection is gone"));
+        self.push(packed, count)?;
+        self.pull(stop)
+    }
+
+    /// Sends commands, whose answers are [pulled](Self::pull) later, in the order in which they were pushed.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn push(&mut self, packed: Vec<u8>, count: usize) -> Result<(), Failure> {
+        match self.wire()?.ask.send((packed, count)) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.lost("the connection is gone")),
         }
+    }
+
+    /// Waits for the oldest answers that were not yet pulled, for as long as `stop` has nothing to say.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn pull<S>(&mut self, mut stop: impl FnMut() -> Option<S>) -> Result<Waited<S>, Failure> {
+        let Some(wire) = &self.wire else { return Err(self.lost("the connection is gone")) };
         loop {
             match wire.answers.recv_timeout(Duration::from_millis(20)) {
                 Ok(Ok(replies)) => return Ok(Waited::Answered(replies)),

@@ -86,6 +86,6 @@ pub fn wipe(held: &mut Held) -> Result<bool, Failure> {
         }
         Ok(())
     })?;
-    let words = eval(&held.session.endpoint, "EVAL", WIPE, [held.owner.token.clone()]);
+    let words = eval(&held.session.endpoint, WIPE, [held.owner.token.clone()]);
     Ok(kept && held.session.ask(&words).map(|v| was_ours(&v))?)
 }

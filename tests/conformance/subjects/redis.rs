@@ -194,9 +194,9 @@ impl Subject for Redis {
     }
 
     fn ledger(&self) -> Vec<(String, String, String)> {
-        let read = "local rows = {} for _, row in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do \
-            local f = {} for i = 1, #row[2], 2 do f[row[2][i]] = row[2][i + 1] end \
-            rows[#rows + 1] = f.event .. '\\31' .. f.direction .. '\\31' .. f.label end return rows";
+        let read = "local rows = {} for _, row in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do \
+            local e = cjson.decode(row) \
+            rows[#rows + 1] = e.event .. '\\31' .. e.direction .. '\\31' .. e.label end return rows";
         self.lines(&["EVAL", read, "1", "{stepladder}:ledger"]).iter().map(|line| three(line)).collect()
     }
 
