@@ -187,3 +187,24 @@ fn ways_in() {
         assert!(said.code == 1 && said.all().contains("NOPERM"), "{}", said.all());
     }
 }
+
+#[test]
+fn a_ledger_that_may_be_evicted_is_told_once_and_nothing_refused() {
+    let Some(url) = server() else { return };
+    let store = Store::new(&url, 95);
+    store.world.write(UP, "SET a 1\n");
+    assert!(!store.world.run("check").all().contains("allkeys"));
+    let set = |policy: &str, most: &str| {
+        store.ask(&["CONFIG", "SET", "maxmemory-policy", policy]);
+        store.ask(&["CONFIG", "SET", "maxmemory", most]);
+    };
+    set("allkeys-lru", "4gb");
+    let said: Vec<_> =
+        ["up", "up", "check", "doctor", "status"].map(|command| (command, store.world.run(command))).into();
+    set("noeviction", "0");
+    for (command, said) in said {
+        let times = said.all().matches("allkeys-lru").count();
+        assert_eq!((said.code, times), (0, usize::from(command != "status")), "{command}: {}", said.all());
+    }
+    assert_eq!(store.ask(&["GET", "a"]), "1");
+}

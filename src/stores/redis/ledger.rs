@@ -139,27 +139,41 @@ pub fn journal(session: &mut Session, version: Version, done: u32, total: u32, o
     session.ask(&words).map(|v| was_ours(&v))
 }
 
-/// Reads the whole ledger, in one round trip and without a trace.
+/// Reads the whole ledger without a trace.
 ///
 /// # Errors
 /// No answer; a ledger of a newer format; an entry that cannot be understood.
 pub fn look(session: &mut Session) -> Result<Ledger, Failure> {
+    Ok(look_around(session)?.0)
+}
+
+/// The same, with what endangers it; in one round trip.
+///
+/// # Errors
+/// As [`look`].
+pub fn look_around(session: &mut Session) -> Result<(Ledger, Vec<String>), Failure> {
     let key = |name: &str| session.endpoint.key(name);
     let mut packed = Vec::new();
     pack(&["HGET", &key("meta"), "format"], &mut packed);
     pack(&["LRANGE", &key("ledger"), "0", "-1"], &mut packed);
     pack(&["HVALS", &key("parts")], &mut packed);
+    pack(&["INFO", "memory"], &mut packed);
+    let mut replies = session.send(packed, 4)?;
+    // Not everybody may ask for it.
+    let memory = replies.pop().and_then(Result::ok).as_ref().and_then(text).unwrap_or_default();
+    let cautions = super::probe::cautions(&memory);
     let mut values = Vec::new();
-    for reply in session.send(packed, 3)? {
+    for reply in replies {
         values.push(reply.map_err(|words| session.refused(&words))?);
     }
-    let [format, entries, journals] = values.as_slice() else { return Ok(Ledger::default()) };
-    let Some(format) = text(format) else { return Ok(Ledger::default()) };
+    let none = || Ok((Ledger::default(), cautions.clone()));
+    let [format, entries, journals] = values.as_slice() else { return none() };
+    let Some(format) = text(format) else { return none() };
     known_format(session, &format)?;
     let journals: BTreeMap<i64, (u32, u32)> = items(journals).iter().filter_map(journal_of).collect();
     let rows = (1..).zip(items(entries));
     let entries = rows.map(|(seq, row)| entry(seq, row, &journals)).collect::<Result<_, _>>()?;
-    Ok(Ledger { exists: true, entries })
+    Ok((Ledger { exists: true, entries }, cautions))
 }
 
 /// Refuses a format that is newer than ours.

@@ -58,13 +58,14 @@ pub static KIND: Kind = Kind {
 
 fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
     let endpoint = Arc::new(Endpoint::resolve(settings)?);
-    Ok(Box::new(Redis { settings: settings.clone(), session: Session::new(endpoint) }))
+    Ok(Box::new(Redis { settings: settings.clone(), session: Session::new(endpoint), cautions: Vec::new() }))
 }
 
 /// A database, seen from outside.
 struct Redis {
     settings: Settings,
     session: Session,
+    cautions: Vec<String>,
 }
 
 impl Redis {
@@ -129,7 +130,13 @@ impl Store for Redis {
     }
 
     fn look(&mut self) -> Result<Ledger, Failure> {
-        ledger::look(&mut self.session)
+        let (ledger, cautions) = ledger::look_around(&mut self.session)?;
+        self.cautions = cautions;
+        Ok(ledger)
+    }
+
+    fn cautions(&self) -> &[String] {
+        &self.cautions
     }
 
     fn holder(&mut self) -> Result<Option<Holder>, Failure> {

@@ -68,6 +68,23 @@ fn server(known: &BTreeMap<&str, &str>) -> String {
     }
 }
 
+const EVICTION: &str = "`maxmemory-policy volatile-lru` or `noeviction` leaves keys without an expiry alone";
+
+/// Whether the server removes keys that have no expiry, as the ledger's have none.
+fn evicts(known: &BTreeMap<&str, &str>) -> Option<String> {
+    let policy = known.get("maxmemory_policy").filter(|policy| policy.starts_with("allkeys-"))?;
+    let limited = known.get("maxmemory").is_some_and(|m| *m != "0");
+    let when = if limited { "when its memory is full" } else { "as soon as `maxmemory` is set" };
+    Some(format!("the server removes any key {when} (maxmemory-policy {policy}): the ledger too"))
+}
+
+/// What to tell everybody who relies on the ledger, from `INFO memory`.
+pub fn cautions(memory: &str) -> Vec<String> {
+    let known = info(memory);
+    let limited = known.get("maxmemory").is_some_and(|m| *m != "0");
+    evicts(&known).filter(|_| limited).map(|what| format!("{what}; {EVICTION}")).into_iter().collect()
+}
+
 /// What makes a ledger go away, or keeps it from being written.
 pub fn warnings(known: &BTreeMap<&str, &str>, save: Option<&str>) -> Vec<(String, String)> {
     let mut warnings = Vec::new();
@@ -78,14 +95,8 @@ pub fn warnings(known: &BTreeMap<&str, &str>, save: Option<&str>) -> Vec<(String
     if known.get("loading") == Some(&"1") {
         warn("the server is still loading its data".to_owned(), "`stepladder wait` waits for it");
     }
-    let policy = known.get("maxmemory_policy").copied().unwrap_or_default();
-    let limited = known.get("maxmemory").is_some_and(|m| *m != "0");
-    if policy.starts_with("allkeys-") {
-        let when = if limited { "when its memory is full" } else { "as soon as `maxmemory` is set" };
-        warn(
-            format!("the server removes any key {when} (maxmemory-policy {policy}): the ledger too"),
-            "`maxmemory-policy volatile-lru` or `noeviction` leaves keys without an expiry alone",
-        );
+    if let Some(what) = evicts(known) {
+        warn(what, EVICTION);
     }
     if known.get("aof_enabled") == Some(&"0") && save == Some("") {
         warn(
@@ -122,6 +133,9 @@ mod tests {
         assert_eq!(told, ["this", "the", "the"]);
         assert!(found[1].0.contains("allkeys-lru"));
         assert_eq!(server(&info(text)), "Redis 7.0.15");
+        assert_eq!(cautions(text).len(), 1);
+        assert!(cautions(&text.replace("maxmemory:100", "maxmemory:0")).is_empty());
+        assert!(cautions("").is_empty());
         assert!(
             warnings(&info("role:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:0"), Some("3600 1")).is_empty()
         );
