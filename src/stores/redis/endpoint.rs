@@ -102,6 +102,26 @@ impl Endpoint {
         format!("{}{name}", self.prefix)
     }
 
+    /// The host, where there is one.
+    pub fn host(&self) -> String {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
+            _ => "127.0.0.1".to_owned(),
+        }
+    }
+
+    /// The same at another node, with the same login and the same TLS.
+    pub fn at(&self, (host, port): &(String, u16)) -> Self {
+        let (host, port) = (host.clone(), *port);
+        let addr = match self.info.addr().clone() {
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+                ConnectionAddr::TcpTls { host, port, insecure, tls_params }
+            }
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        Self { info: self.info.clone().set_addr(addr), ..self.clone() }
+    }
+
     /// What must not be shown.
     pub fn secrets(&self) -> Vec<&Secret> {
         self.password.iter().collect()

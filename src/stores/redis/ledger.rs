@@ -129,12 +129,20 @@ pub fn record(session: &mut Session, entry: &NewEntry, owner: &Owner) -> Result<
     session.ask(&words).map(|v| was_ours(&v))
 }
 
-/// Counts parts in the newest `begun` entry of a version if the lease is ours; whether it is.
+/// Counts parts in the newest `begun` entry of a version if the lease is ours; whether it is. None says that the count is not
+/// known.
 ///
 /// # Errors
 /// The server's refusal.
-pub fn journal(session: &mut Session, version: Version, done: u32, total: u32, owner: &Owner) -> Result<bool, Failure> {
-    let arguments = [owner.token.clone(), version.to_string(), done.to_string(), total.to_string()];
+pub fn journal(
+    session: &mut Session,
+    version: Version,
+    done: Option<u32>,
+    total: u32,
+    owner: &Owner,
+) -> Result<bool, Failure> {
+    let done = done.map_or_else(|| "?".to_owned(), |done| done.to_string());
+    let arguments = [owner.token.clone(), version.to_string(), done, total.to_string()];
     let words = eval(&session.endpoint, JOURNAL, arguments);
     session.ask(&words).map(|v| was_ours(&v))
 }
@@ -170,7 +178,7 @@ pub fn look_around(session: &mut Session) -> Result<(Ledger, Vec<String>), Failu
     let [format, entries, journals] = values.as_slice() else { return none() };
     let Some(format) = text(format) else { return none() };
     known_format(session, &format)?;
-    let journals: BTreeMap<i64, (u32, u32)> = items(journals).iter().filter_map(journal_of).collect();
+    let journals: BTreeMap<i64, Journal> = items(journals).iter().filter_map(journal_of).collect();
     let rows = (1..).zip(items(entries));
     let entries = rows.map(|(seq, row)| entry(seq, row, &journals)).collect::<Result<_, _>>()?;
     Ok((Ledger { exists: true, entries }, cautions))
@@ -191,12 +199,19 @@ pub fn known_format(session: &Session, format: &str) -> Result<(), Failure> {
     .hint("use the newer stepladder"))
 }
 
-/// `<number of the begun entry> <parts done> <parts in all>`
-fn journal_of(value: &Value) -> Option<(i64, (u32, u32))> {
+/// Parts done, unless that is not known, and parts in all.
+type Journal = (Option<u32>, u32);
+
+/// `<number of the begun entry> <parts done, or ?> <parts in all>`
+fn journal_of(value: &Value) -> Option<(i64, Journal)> {
     let row = text(value)?;
     let mut words = row.split(' ');
     let seq = words.next()?.parse().ok()?;
-    Some((seq, (words.next()?.parse().ok()?, words.next()?.parse().ok()?)))
+    let done = match words.next()? {
+        "?" => None,
+        done => Some(done.parse().ok()?),
+    };
+    Some((seq, (done, words.next()?.parse().ok()?)))
 }
 
 /// What an entry is in the ledger.
@@ -226,7 +241,7 @@ fn row(seq: i64, value: &Value) -> Result<Row, Failure> {
         .map_err(|why| Failure::failed(format!("entry {seq} of the ledger cannot be understood: {why}")))
 }
 
-fn entry(seq: i64, value: &Value, journals: &BTreeMap<i64, (u32, u32)>) -> Result<Entry, Failure> {
+fn entry(seq: i64, value: &Value, journals: &BTreeMap<i64, Journal>) -> Result<Entry, Failure> {
     let row = row(seq, value)?;
     let unknown = |what: &str| Failure::failed(format!("entry {seq} of the ledger has an unknown {what}"));
     let journal = journals.get(&seq);
@@ -244,8 +259,8 @@ fn entry(seq: i64, value: &Value, journals: &BTreeMap<i64, (u32, u32)>) -> Resul
         duration_ms: row.duration,
         who: row.who,
         tool: row.tool,
-        parts_done: journal.map(|j| j.0).or(row.done),
-        parts_total: journal.map(|j| j.1).or(row.total),
+        parts_done: journal.map_or(row.done, |j| j.0),
+        parts_total: journal.map_or(row.total, |j| Some(j.1)),
         note: row.note,
     })
 }
@@ -335,5 +350,6 @@ mod tests {
         let text = r#"{"event":"begotten","direction":"up","label":"","checksum":"","run":"","ordinal":1,"at":1,"who":"","tool":""}"#;
         assert!(entry(1, &bulk(text), &BTreeMap::new()).unwrap_err().message.contains("unknown event"));
         assert_eq!(journal_of(&bulk("1 2")), None);
+        assert_eq!(journal_of(&bulk("1 ? 2")), Some((1, (None, 2))));
     }
 }

@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use super::away;
 use super::job::Piece;
 use super::lease::millis;
 use super::ledger::{self, eval, kept_down, lua};
 use super::locked::Held;
 use super::ready::Ready;
-use super::session::{Reply, Waited, items, pack, text};
+use super::session::{Reply, Session, Waited, items, pack, text};
 use super::verdict::{self, Broken};
 use super::whole::unknown;
-use crate::domain::Failure;
+use crate::domain::{Failure, FailureKind};
 use crate::process::program::Ended;
 use crate::stores::{Context, Kept, Step, StepEvent, StepFailure};
 
@@ -107,10 +108,17 @@ pub fn in_pieces(held: &mut Held, ready: &Ready<'_>, context: &Context<'_>) -> R
         let outcome = match one {
             Piece::Together(..) => together(held, ready, ("more", first, end), started, context),
             Piece::Alone(_) => alone(held, ready, first, started, context).map_err(|broken| (0, broken)),
-            Piece::Repeated => repeated(held, ready, started, context).map_err(|broken| (0, broken)),
+            Piece::Repeated if !ready.is_away(held) => {
+                repeated(held, ready, started, context).map_err(|broken| (0, broken))
+            }
+            Piece::Away(..) | Piece::Program | Piece::Repeated => away::run(held, ready, one, true, started, context),
         };
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        outcome.map_err(|(done, broken)| broken.of(step, Kept::Half(Some((count(first + done), total)))))?;
+        outcome.map_err(|(done, broken)| {
+            // What went to another node and was not answered may be done, and may not.
+            let known = broken.kind != FailureKind::Unreachable || !matches!(one, Piece::Away(..) | Piece::Program);
+            broken.of(step, Kept::Half(known.then(|| (count(first + done), total))))
+        })?;
         (context.event)(step.index, StepEvent::Progress { done: count(end), total });
     }
     let took = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -202,28 +210,44 @@ fn alone(
     if !held.renew()? {
         return Err(Broken::no_lease());
     }
-    command(held, &ready.job.commands()[part].words, step, started, context).map_err(|b| b.at(ready.line(part)))?;
+    command(held, ready, part, started, context)?;
     let done = u32::try_from(part + 1).unwrap_or(u32::MAX);
-    match ledger::journal(&mut held.session, step.version, done, ready.total(), &held.owner)? {
+    match ledger::journal(&mut held.session, step.version, Some(done), ready.total(), &held.owner)? {
         true => Ok(()),
         false => Err(Broken::no_lease()),
     }
 }
 
-/// Runs one command as it is, until its end, its deadline or a stop. What the server waits for is ended by another connection.
+/// Runs one command as it is wherever it belongs.
 pub fn command(
     held: &mut Held,
+    ready: &Ready<'_>,
+    part: usize,
+    started: Instant,
+    context: &Context<'_>,
+) -> Result<(), Broken> {
+    for place in held.places(ready, part) {
+        let words = &ready.job.commands()[part].words;
+        let ran = command_at(held.at(place.as_ref()), words, ready.step, started, context);
+        ran.map_err(|broken| broken.at(ready.line(part)))?;
+    }
+    Ok(())
+}
+
+/// The same at one place, until its end, its deadline or a stop. What the server waits for is ended by another connection.
+fn command_at(
+    session: &mut Session,
     words: &[Vec<u8>],
     step: &Step,
     started: Instant,
     context: &Context<'_>,
 ) -> Result<(), Broken> {
-    let id = held.session.id()?;
+    let id = session.id()?;
     let mut packed = Vec::new();
     pack(words, &mut packed);
-    match held.session.wait(packed, 1, || due(started, step.timeout, context))? {
+    match session.wait(packed, 1, || due(started, step.timeout, context))? {
         Waited::Stopped(ended) => {
-            let _ = held.session.another().ask(&["CLIENT", "KILL", "ID", &id.to_string()]);
+            let _ = session.another().ask(&["CLIENT", "KILL", "ID", &id.to_string()]);
             Err(verdict::ended(&ended))
         }
         Waited::Answered(mut replies) => match replies.pop() {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::session::{Session, cluster, pack, pairs, text};
+use super::cluster::Cluster;
+use super::session::{Session, pack, pairs, text};
 use crate::domain::Failure;
+use crate::domain::plan::count;
 use crate::stores::Probe;
 
 /// `name:value` lines of `INFO`.
@@ -14,7 +16,7 @@ fn info(text: &str) -> BTreeMap<&str, &str> {
 /// Asks the server what it is, and looks for what will make trouble.
 ///
 /// # Errors
-/// It cannot be reached, is still loading, or is a cluster's node.
+/// It cannot be reached or is still loading.
 pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
     let mut packed = Vec::new();
     pack(&["PING"], &mut packed);
@@ -39,10 +41,17 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
     let said = next().ok().as_ref().and_then(text).unwrap_or_default();
     let save = next().ok().map(|v| pairs(&v)).unwrap_or_default();
     let known = info(&said);
-    if known.get("cluster_enabled") == Some(&"1") || known.get("redis_mode") == Some(&"cluster") {
-        return Err(cluster(&session.endpoint.to_string()));
-    }
     let mut warnings = warnings(&known, save.get("save").map(String::as_str));
+    let mut server = server(&known);
+    if known.get("cluster_enabled") == Some(&"1") {
+        let cluster = Cluster::find(session)?;
+        let (masters, uncovered) = cluster.map_or((0, 0), |c| (c.masters().len(), c.uncovered()));
+        server += &format!(", a cluster of {}", count(masters, "master"));
+        if uncovered > 0 {
+            let advice = "`redis-cli --cluster check HOST:PORT` shows what it lacks";
+            warnings.push((format!("no node of the cluster has {}", count(uncovered, "slot")), advice.to_owned()));
+        }
+    }
     let missing: Vec<&str> = NEEDED
         .iter()
         .filter(|_| next().ok().as_ref().and_then(text).is_some_and(|said| said != "OK"))
@@ -53,7 +62,7 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
         let what = format!("the user {user} may not use {} on the ledger's keys", missing.join(", "));
         warnings.push((what, "scripts and the ledger write: `ACL SETUSER` grants commands and keys".to_owned()));
     }
-    Ok(Probe { server: server(&known), warnings })
+    Ok(Probe { server, warnings })
 }
 
 /// Commands of the ledger, each with as many arguments as it takes.
@@ -107,18 +116,15 @@ pub fn warnings(known: &BTreeMap<&str, &str>, save: Option<&str>) -> Vec<(String
     warnings
 }
 
-/// Whether the server is a cluster's node: asked once, before anything is written.
+/// Whether the server is a cluster's node.
 ///
 /// # Errors
-/// No answer; a cluster.
-pub fn no_cluster(session: &mut Session) -> Result<(), Failure> {
+/// No answer.
+pub fn is_cluster(session: &mut Session) -> Result<bool, Failure> {
     let mut packed = Vec::new();
     pack(&["INFO", "cluster"], &mut packed);
     let said = session.send(packed, 1)?.pop().and_then(Result::ok).as_ref().and_then(text).unwrap_or_default();
-    match info(&said).get("cluster_enabled") {
-        Some(&"1") => Err(cluster(&session.endpoint.to_string())),
-        _ => Ok(()),
-    }
+    Ok(info(&said).get("cluster_enabled") == Some(&"1"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::job::{Job, Piece, Unfit};
 use super::ledger::open_entry;
+use super::locked::Held;
 use crate::domain::EntryEvent;
 use crate::domain::comments::{leading, style_of};
 use crate::stores::{Kept, NewEntry, Owner, Step};
@@ -15,6 +16,10 @@ pub struct Ready<'a> {
     pub job: Job,
     /// What it is made of, from the part on where it resumes.
     pub pieces: Vec<Piece>,
+    /// Whether every part is to be by itself.
+    pub each: bool,
+    /// In a cluster a key of each part, if it has one, which decides where it goes.
+    pub keys: Vec<Option<Vec<u8>>>,
 }
 
 impl<'a> Ready<'a> {
@@ -26,7 +31,7 @@ impl<'a> Ready<'a> {
         let comments = leading(&step.text, style_of(&step.extension));
         let each = crate::domain::directive::parse(&comments).0.no_transaction.is_some();
         let pieces = job.pieces(facts, step.resume_from as usize, each)?;
-        Ok(Self { step, job, pieces })
+        Ok(Self { step, job, pieces, each, keys: Vec::new() })
     }
 
     /// Whether all of it can be one Lua script with its entry.
@@ -52,6 +57,11 @@ impl<'a> Ready<'a> {
     /// The line of a part.
     pub fn line(&self, part: usize) -> Option<usize> {
         self.job.commands().get(part).map(|c| c.line)
+    }
+
+    /// Whether its keys are on another node of a cluster than the ledger.
+    pub fn is_away(&self, held: &Held) -> bool {
+        held.places(self, 0) != [None]
     }
 
     /// What is left of it after so many of its parts; a program's one part may have been done in part.

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use super::away;
+use super::cluster::Keys;
 use super::facts::Facts;
 use super::job::{Job, Piece, Unfit};
 use super::locked::Held;
@@ -9,6 +11,7 @@ use super::pieces::{self, command, repeated, together};
 use super::ready::Ready;
 use super::verdict::{self, Broken};
 use super::whole::Line;
+use crate::domain::Failure;
 use crate::stores::{Context, Kept, Outcome, Step, StepEvent, StepFailure};
 
 /// Runs consecutive steps.
@@ -20,6 +23,7 @@ pub fn run(held: &mut Held, steps: &[Step], context: &Context<'_>) -> Result<Out
     let mut line = Line::new();
     for (step, job) in steps.iter().zip(read) {
         let ready = job.and_then(|job| Ready::new(step, job, &facts));
+        let ready = settled(held, ready).map_err(|f| Broken::from(f).of(step, Kept::Nothing))?;
         let joins = ready.as_ref().is_ok_and(|r| r.is_whole() && !r.is_program());
         if context.stop.asked().is_some() || !joins && line.finish(held, context)? == Outcome::Stopped {
             return line.finish(held, context);
@@ -37,23 +41,39 @@ pub fn run(held: &mut Held, steps: &[Step], context: &Context<'_>) -> Result<Out
     line.finish(held, context)
 }
 
+/// The same step, with where its pieces go: in a cluster the server is asked which keys they have.
+fn settled<'a>(held: &mut Held, ready: Result<Ready<'a>, Unfit>) -> Result<Result<Ready<'a>, Unfit>, Failure> {
+    let (mut ready, cluster) = match (ready, &held.cluster) {
+        (Ok(ready), Some(cluster)) => (ready, cluster),
+        (ready, _) => return Ok(ready),
+    };
+    Ok(match Keys::ask(&mut held.session, &ready.job)? {
+        Ok(keys) => cluster.settle(&mut ready, keys).map(|()| ready),
+        Err(unfit) => Err(unfit),
+    })
+}
+
 /// A seed script: no entry, and a lease that is looked at.
 pub fn seed(held: &mut Held, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
     let nothing = |broken: Broken| broken.of(step, Kept::Nothing);
     let job = Job::read(step, &held.session.endpoint.prefix).map_err(|u| nothing(u.into()))?;
     let facts = Facts::ask(&mut held.session, job.commands().iter()).map_err(|f| nothing(f.into()))?;
-    let ready = Ready::new(step, job, &facts).map_err(|u| nothing(u.into()))?;
+    let ready = settled(held, Ready::new(step, job, &facts)).map_err(|f| nothing(f.into()))?;
+    let ready = ready.map_err(|u| nothing(u.into()))?;
     (context.event)(step.index, StepEvent::Started);
     let started = Instant::now();
     for (done, one) in ready.pieces.iter().enumerate() {
         let kept = |so_far: usize| if done + so_far == 0 { Kept::Nothing } else { Kept::Half(None) };
         match one {
             Piece::Alone(at) => {
-                let outcome = command(held, &ready.job.commands()[*at].words, step, started, context);
-                outcome.map_err(|broken| broken.at(ready.line(*at)).of(step, kept(0)))?;
+                command(held, &ready, *at, started, context).map_err(|broken| broken.of(step, kept(0)))?;
             }
             Piece::Together(first, end) => together(held, &ready, ("seed", *first, *end), started, context)
                 .map_err(|(so_far, broken)| broken.of(step, kept(so_far)))?,
+            Piece::Away(..) | Piece::Program => away::run(held, &ready, one, false, started, context)
+                .map_err(|(so_far, broken)| broken.of(step, kept(so_far)))?,
+            Piece::Repeated if ready.is_away(held) => away::run(held, &ready, one, false, started, context)
+                .map_err(|(_, broken)| broken.of(step, Kept::Half(None)))?,
             Piece::Repeated => {
                 repeated(held, &ready, started, context).map_err(|broken| broken.of(step, Kept::Half(None)))?;
             }

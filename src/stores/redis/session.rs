@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Client, ClientTlsConfig, Connection, ErrorKind, RedisError, TlsCertificates, Value};
 
+use super::cluster::Place;
 use super::endpoint::{Endpoint, read};
 use crate::config::scrub;
 use crate::domain::Failure;
@@ -15,6 +16,9 @@ use crate::domain::Failure;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a server may take over what is no script: others' scripts hold it up for as long as they run.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often in a row a cluster may send us elsewhere.
+const REDIRECTIONS: usize = 3;
 
 /// What the server answered to one command: a value or its words of refusal.
 pub type Reply = Result<Value, String>;
@@ -26,6 +30,8 @@ pub struct Session {
     /// Where to.
     pub endpoint: Arc<Endpoint>,
     wire: Option<Wire>,
+    /// Whether it stays with its node of a cluster, whatever key it is asked for.
+    fixed: bool,
 }
 
 struct Wire {
@@ -84,12 +90,17 @@ pub enum Waited<S> {
 impl Session {
     /// To this place, when first needed.
     pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, wire: None }
+        Self { endpoint, wire: None, fixed: false }
     }
 
     /// Another connection to the same place.
     pub fn another(&self) -> Self {
         Self::new(Arc::clone(&self.endpoint))
+    }
+
+    /// One to this node of a cluster, which stays there.
+    pub fn fixed_at(&self, place: &Place) -> Self {
+        Self { fixed: true, ..Self::new(Arc::new(self.endpoint.at(place))) }
     }
 
     /// One for ending a script: a server that is busy with it lets nobody choose a database.
@@ -111,11 +122,28 @@ impl Session {
         reply.map_err(|words| self.refused(&words))
     }
 
-    /// Commands that were packed one after the other, in one write; the answers in order.
+    /// Commands that were packed one after the other, in one write; the answers in order. Where a cluster has their keys on
+    /// another node, they are sent there, and so is all that follows: nothing of what is refused for this was done.
     ///
     /// # Errors
     /// No answer.
     pub fn send(&mut self, packed: Vec<u8>, count: usize) -> Result<Vec<Reply>, Failure> {
+        for _ in 0..REDIRECTIONS {
+            let replies = self.send_here(packed.clone(), count)?;
+            let moved = replies.iter().find_map(|reply| reply.as_ref().err().and_then(|words| moved_to(words)));
+            match moved.filter(|_| !self.fixed) {
+                None => return Ok(replies),
+                Some((host, port)) => {
+                    let host = if host.is_empty() { self.endpoint.host() } else { host };
+                    self.endpoint = Arc::new(self.endpoint.at(&(host, port)));
+                    self.wire = None;
+                }
+            }
+        }
+        self.send_here(packed, count)
+    }
+
+    fn send_here(&mut self, packed: Vec<u8>, count: usize) -> Result<Vec<Reply>, Failure> {
         let until = Instant::now() + PATIENCE;
         match self.wait(packed, count, || (Instant::now() > until).then_some(()))? {
             Waited::Answered(replies) => Ok(replies),
@@ -215,10 +243,19 @@ impl Session {
     }
 }
 
+/// Where a cluster has what was asked for: `MOVED 3999 127.0.0.1:6381`.
+fn moved_to(words: &str) -> Option<Place> {
+    let (host, port) = words.strip_prefix("MOVED ")?.split(' ').nth(1)?.rsplit_once(':')?;
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
 /// What a server's refusal means, by its first word.
 fn refusal(place: &str, words: &str) -> Failure {
     match words.split(' ').next().unwrap_or_default() {
-        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => cluster(place).detail(words.to_owned()),
+        "MOVED" | "ASK" | "TRYAGAIN" => Failure::unreachable(format!("the cluster at {place} is moving slots: {words}"))
+            .hint("run the command again when it is done; `redis-cli --cluster check HOST:PORT` shows it"),
+        "CLUSTERDOWN" => Failure::unreachable(format!("the cluster at {place} is down: {words}"))
+            .hint("`redis-cli --cluster check HOST:PORT` shows what it lacks"),
         "READONLY" => Failure::unreachable(format!("{place} is a replica, which takes no writes"))
             .detail(words.to_owned())
             .hint("give the address of its master; `redis-cli INFO replication` shows it"),
@@ -237,12 +274,6 @@ fn refusal(place: &str, words: &str) -> Failure {
             .hint("`redis-cli SCRIPT KILL` ends one that has written nothing"),
         _ => Failure::failed(format!("{place} refuses: {words}")),
     }
-}
-
-/// Why a cluster is not served.
-pub fn cluster(place: &str) -> Failure {
-    Failure::failed(format!("{place} is a node of a cluster, which this kind does not serve"))
-        .hint("script and ledger entry are one step on one node; a `.sh` script can run `redis-cli -c` with a ledger in another store")
 }
 
 /// Connects, and starts the thread that waits for answers.
@@ -333,10 +364,19 @@ mod tests {
     }
 
     #[test]
+    fn a_redirection_names_its_node() {
+        assert_eq!(moved_to("MOVED 3999 127.0.0.1:6381"), Some(("127.0.0.1".to_owned(), 6381)));
+        assert_eq!(moved_to("MOVED 3999 ::1:6381"), Some(("::1".to_owned(), 6381)));
+        assert_eq!(moved_to("MOVED 3999 :6381"), Some((String::new(), 6381)));
+        assert_eq!(moved_to("ERR no"), None);
+    }
+
+    #[test]
     fn a_refusal_says_what_to_do() {
         use crate::FailureKind::{Failed, Unreachable};
         for (words, kind, says) in [
-            ("MOVED 3999 127.0.0.1:6381", Failed, "cluster"),
+            ("MOVED 3999 127.0.0.1:6381", Unreachable, "moving slots"),
+            ("CLUSTERDOWN Hash slot not served", Unreachable, "is down"),
             ("READONLY You can't write against a read only replica.", Unreachable, "replica"),
             ("LOADING Redis is loading the dataset in memory", Unreachable, "loading"),
             ("NOPERM this user has no permissions", Failed, "NOPERM"),
