@@ -29,6 +29,8 @@ mod neo4j;
 mod output;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_places;
 mod repair;
 mod seed;
 mod sqlite;

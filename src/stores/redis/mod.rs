@@ -6,6 +6,7 @@
 
 mod away;
 mod cluster;
+mod connect;
 mod endpoint;
 mod facts;
 mod job;
@@ -15,6 +16,7 @@ mod locked;
 mod pieces;
 mod probe;
 mod ready;
+mod refusal;
 mod run;
 mod session;
 mod verdict;
@@ -172,6 +174,9 @@ impl Store for Redis {
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {
         let cluster = Cluster::find(&mut self.session)?;
+        if cluster.is_none() {
+            probe::no_replica(&mut self.session)?;
+        }
         match lease::take(&mut self.session, owner, self.settings.lease)? {
             Attempt::Held(holder) => Ok(Taken::Held(holder)),
             Attempt::Ours(took_over) => {

@@ -98,8 +98,8 @@ pub fn cautions(memory: &str) -> Vec<String> {
 pub fn warnings(known: &BTreeMap<&str, &str>, save: Option<&str>) -> Vec<(String, String)> {
     let mut warnings = Vec::new();
     let mut warn = |what: String, advice: &str| warnings.push((what, advice.to_owned()));
-    if known.get("role") == Some(&"slave") {
-        warn("this is a replica, which takes no writes".to_owned(), "give the address of its master");
+    if let Some(master) = master_of(known) {
+        warn(format!("this is a replica of {master}, and takes no writes"), "give the address of its master");
     }
     if known.get("loading") == Some(&"1") {
         warn("the server is still loading its data".to_owned(), "`stepladder wait` waits for it");
@@ -125,6 +125,29 @@ pub fn is_cluster(session: &mut Session) -> Result<bool, Failure> {
     pack(&["INFO", "cluster"], &mut packed);
     let said = session.send(packed, 1)?.pop().and_then(Result::ok).as_ref().and_then(text).unwrap_or_default();
     Ok(info(&said).get("cluster_enabled") == Some(&"1"))
+}
+
+/// Refuses a replica, which takes no writes. In a cluster it sends us to its master by itself.
+///
+/// # Errors
+/// That; no answer.
+pub fn no_replica(session: &mut Session) -> Result<(), Failure> {
+    let mut packed = Vec::new();
+    pack(&["INFO", "replication"], &mut packed);
+    let said = session.send(packed, 1)?.pop().and_then(Result::ok).as_ref().and_then(text).unwrap_or_default();
+    match master_of(&info(&said)) {
+        None => Ok(()),
+        Some(master) => {
+            let place = &session.endpoint;
+            Err(Failure::unreachable(format!("{place} is a replica of {master}, and takes no writes"))
+                .hint(format!("give the address of its master: {master}")))
+        }
+    }
+}
+
+fn master_of(known: &BTreeMap<&str, &str>) -> Option<String> {
+    let own = |name: &str| known.get(name).copied().unwrap_or("?");
+    (own("role") == "slave").then(|| format!("{}:{}", own("master_host"), own("master_port")))
 }
 
 #[cfg(test)]

@@ -5,15 +5,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::{Client, ClientTlsConfig, Connection, ErrorKind, RedisError, TlsCertificates, Value};
+use redis::{Connection, RedisError, Value};
 
 use super::cluster::Place;
-use super::endpoint::{Endpoint, read};
+use super::connect::connect;
+use super::endpoint::Endpoint;
+use super::refusal::refusal;
 use crate::config::scrub;
 use crate::domain::Failure;
 
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long a server may take over what is no script: others' scripts hold it up for as long as they run.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -225,7 +225,7 @@ impl Session {
     fn wire(&mut self) -> Result<&mut Wire, Failure> {
         let wire = match self.wire.take() {
             Some(wire) => wire,
-            None => connect(&self.endpoint)?,
+            None => start(connect(&self.endpoint)?),
         };
         Ok(self.wire.insert(wire))
     }
@@ -249,55 +249,8 @@ fn moved_to(words: &str) -> Option<Place> {
     Some((host.to_owned(), port.parse().ok()?))
 }
 
-/// What a server's refusal means, by its first word.
-fn refusal(place: &str, words: &str) -> Failure {
-    match words.split(' ').next().unwrap_or_default() {
-        "MOVED" | "ASK" | "TRYAGAIN" => Failure::unreachable(format!("the cluster at {place} is moving slots: {words}"))
-            .hint("run the command again when it is done; `redis-cli --cluster check HOST:PORT` shows it"),
-        "CLUSTERDOWN" => Failure::unreachable(format!("the cluster at {place} is down: {words}"))
-            .hint("`redis-cli --cluster check HOST:PORT` shows what it lacks"),
-        "READONLY" => Failure::unreachable(format!("{place} is a replica, which takes no writes"))
-            .detail(words.to_owned())
-            .hint("give the address of its master; `redis-cli INFO replication` shows it"),
-        "LOADING" => Failure::unreachable(format!("{place} is still loading its data"))
-            .detail(words.to_owned())
-            .hint("`stepladder wait` waits for it"),
-        "NOAUTH" | "WRONGPASS" => {
-            Failure::unreachable(format!("{place} does not let us in: {words}")).hint("check user and password")
-        }
-        "NOPERM" => Failure::failed(format!("{place} refuses: {words}"))
-            .hint("the user needs `~*` and the commands that the scripts use, and EVAL, EVALSHA, SCRIPT, COMMAND, TIME, XADD, XRANGE and the hash commands"),
-        "OOM" => Failure::failed(format!("{place} has no memory left for writes: {words}"))
-            .hint("raise `maxmemory`, or remove what is not needed"),
-        "MISCONF" | "NOREPLICAS" | "MASTERDOWN" => Failure::unreachable(format!("{place} takes no writes now: {words}")),
-        "BUSY" => Failure::unreachable(format!("{place} is busy running a script: {words}"))
-            .hint("`redis-cli SCRIPT KILL` ends one that has written nothing"),
-        _ => Failure::failed(format!("{place} refuses: {words}")),
-    }
-}
-
-/// Connects, and starts the thread that waits for answers.
-fn connect(endpoint: &Endpoint) -> Result<Wire, Failure> {
-    let place = endpoint.to_string();
-    let failed = |error: RedisError| {
-        let words = scrub(&error.to_string(), &endpoint.secrets());
-        let refused = error.kind() == ErrorKind::AuthenticationFailed || error.code().is_some();
-        match refused {
-            true => Failure::unreachable(format!("{place} does not let us in: {words}"))
-                .hint("check user, password and the database's number"),
-            false => Failure::unreachable(format!("{place} cannot be reached: {words}")),
-        }
-    };
-    let root_cert = endpoint.files.ca.as_deref().map(read).transpose()?;
-    let own = endpoint.files.own.as_ref();
-    let client_tls = own
-        .map(|(cert, key)| Ok::<_, Failure>(ClientTlsConfig { client_cert: read(cert)?, client_key: read(key)? }))
-        .transpose()?;
-    let client = match root_cert.is_some() || client_tls.is_some() {
-        true => Client::build_with_tls(endpoint.info.clone(), TlsCertificates { client_tls, root_cert }),
-        false => Client::open(endpoint.info.clone()),
-    };
-    let mut connection = client.and_then(|c| c.get_connection_with_timeout(CONNECT)).map_err(failed)?;
+/// Starts the thread that waits for the answers of a connection.
+fn start(mut connection: Connection) -> Wire {
     let (ask, asked) = channel::<(Vec<u8>, usize)>();
     let (answer, answers) = channel();
     thread::spawn(move || {
@@ -309,7 +262,7 @@ fn connect(endpoint: &Endpoint) -> Result<Wire, Failure> {
             }
         }
     });
-    Ok(Wire { ask, answers, id: None })
+    Wire { ask, answers, id: None }
 }
 
 fn talk(connection: &mut Connection, packed: &[u8], count: usize) -> Answer {
@@ -369,22 +322,5 @@ mod tests {
         assert_eq!(moved_to("MOVED 3999 ::1:6381"), Some(("::1".to_owned(), 6381)));
         assert_eq!(moved_to("MOVED 3999 :6381"), Some((String::new(), 6381)));
         assert_eq!(moved_to("ERR no"), None);
-    }
-
-    #[test]
-    fn a_refusal_says_what_to_do() {
-        use crate::FailureKind::{Failed, Unreachable};
-        for (words, kind, says) in [
-            ("MOVED 3999 127.0.0.1:6381", Unreachable, "moving slots"),
-            ("CLUSTERDOWN Hash slot not served", Unreachable, "is down"),
-            ("READONLY You can't write against a read only replica.", Unreachable, "replica"),
-            ("LOADING Redis is loading the dataset in memory", Unreachable, "loading"),
-            ("NOPERM this user has no permissions", Failed, "NOPERM"),
-            ("ERR anything", Failed, "ERR anything"),
-        ] {
-            let failure = refusal("host:1/0", words);
-            assert_eq!(failure.kind, kind, "{words}");
-            assert!(failure.message.contains(says), "{failure}");
-        }
     }
 }
