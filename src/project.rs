@@ -224,6 +224,7 @@ impl Project {
         listen: &(dyn Fn(&Event) + Sync),
     ) -> Result<Report, Failure> {
         let mut records = fleet.look()?.1;
+        fleet.cautions().into_iter().for_each(|caution| listen(&Event::Warning(caution)));
         if options.wipe {
             // What is not wiped stays as it is: others may require it.
             records.extend(fleet.chosen.iter().map(|name| (name.clone(), BTreeMap::new())));
@@ -294,6 +295,14 @@ impl Fleet {
             looked.into_iter().map(|(name, ledger)| Ok((name, ledger?))).collect::<Result<_, Failure>>()?;
         let records = ledgers.iter().map(|(name, ledger)| (name.clone(), fold(&ledger.entries))).collect();
         Ok((ledgers, records))
+    }
+
+    /// What the last look found that endangers a ledger, a sentence each.
+    pub fn cautions(&self) -> Vec<String> {
+        let of = |(name, opened): (&String, &Opened)| -> Vec<String> {
+            opened.store.cautions().iter().map(|caution| format!("{name}: {caution}")).collect()
+        };
+        self.stores.iter().flat_map(of).collect()
     }
 
     /// Does something with every store, side by side; answers are in order of name.

@@ -36,6 +36,9 @@ pub(super) fn check(call: &Call) -> Result<End, Failure> {
     };
     call.screen.answer(text, json);
     if !call.screen.is_json() {
+        for caution in fleet.cautions() {
+            call.screen.call_out("warning:", Style::Waiting, &caution);
+        }
         call.say_skipped(&fleet);
     }
     Ok(if found.is_empty() { End::Done } else { End::With(FailureKind::Findings) })

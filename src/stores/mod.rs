@@ -172,6 +172,11 @@ pub trait Store: Send {
     /// Unreachable store; a ledger of a newer format ([`crate::domain::ledger::FORMAT`]).
     fn look(&mut self) -> Result<Ledger, Failure>;
 
+    /// What the last [look](Store::look) found that endangers the ledger: told once by every command that looks to decide.
+    fn cautions(&self) -> &[String] {
+        &[]
+    }
+
     /// Who holds the lease, if somebody does.
     ///
     /// # Errors

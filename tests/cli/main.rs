@@ -31,6 +31,8 @@ mod neo4j;
 mod output;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_places;
 mod repair;
 mod seed;
 mod sqlite;

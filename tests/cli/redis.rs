@@ -85,7 +85,7 @@ fn a_dry_run_shows_the_commands_in_their_pieces() {
 
 #[test]
 fn a_connection_that_means_nothing_is_refused_without_its_secret() {
-    for url in ["redis://u:s3cret@h/x", "redis+sentinel://:s3cret@h:1/mymaster/0"] {
+    for url in ["redis://u:s3cret@h/x", "redis+sentinel://:s3cret@h:1"] {
         let world = offline("").file("stepladder.toml", format!("[stores.redis]\nkind = \"redis\"\nurl = \"{url}\"\n"));
         let said = world.run("status");
         assert!(said.code == 2 && said.all().contains("cannot be understood"), "{}", said.all());
@@ -186,4 +186,25 @@ fn ways_in() {
         let said = world.run("down");
         assert!(said.code == 1 && said.all().contains("NOPERM"), "{}", said.all());
     }
+}
+
+#[test]
+fn a_ledger_that_may_be_evicted_is_told_once_and_nothing_refused() {
+    let Some(url) = server() else { return };
+    let store = Store::new(&url, 95);
+    store.world.write(UP, "SET a 1\n");
+    assert!(!store.world.run("check").all().contains("allkeys"));
+    let set = |policy: &str, most: &str| {
+        store.ask(&["CONFIG", "SET", "maxmemory-policy", policy]);
+        store.ask(&["CONFIG", "SET", "maxmemory", most]);
+    };
+    set("allkeys-lru", "4gb");
+    let said: Vec<_> =
+        ["up", "up", "check", "doctor", "status"].map(|command| (command, store.world.run(command))).into();
+    set("noeviction", "0");
+    for (command, said) in said {
+        let times = said.all().matches("allkeys-lru").count();
+        assert_eq!((said.code, times), (0, usize::from(command != "status")), "{command}: {}", said.all());
+    }
+    assert_eq!(store.ask(&["GET", "a"]), "1");
 }

@@ -10,7 +10,8 @@ use crate::domain::Failure;
 use crate::stores::Settings;
 
 /// URL schemes of this kind. `valkey` is spoken to alike.
-pub const SCHEMES: &[&str] = &["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix"];
+pub const SCHEMES: &[&str] =
+    &["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix", "redis+sentinel", "rediss+sentinel"];
 
 /// Further keys of its section.
 pub const OPTIONS: &[(&str, &str)] = &[
@@ -21,6 +22,8 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("ca", "a file with the certificates to trust (the system's)"),
     ("cert", "a file with our own certificate"),
     ("key", "a file with our certificate's key"),
+    ("sentinel_username", "the user of the sentinels (none)"),
+    ("sentinel_password", "the password of the sentinels (none)"),
 ];
 
 const PREFIX: &str = "{stepladder}:";
@@ -34,6 +37,55 @@ pub struct Files {
     pub own: Option<(PathBuf, PathBuf)>,
 }
 
+/// Who knows the master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentinels {
+    /// Where they are.
+    pub places: Vec<(String, u16)>,
+    /// What they call the master.
+    pub master: String,
+    login: (Option<String>, Option<Secret>),
+}
+
+impl Sentinels {
+    /// `redis+sentinel://user:secret@host:port,host:port/master/0` as the master's URL with the first sentinel as its host, and
+    /// who to ask.
+    fn of(url: &str, login: (Option<String>, Option<Secret>)) -> Option<(String, Self)> {
+        let (scheme, rest) = url.split_once("+sentinel://")?;
+        let (user, rest) = rest.rsplit_once('@').map_or(("", rest), |(user, rest)| (user, rest));
+        let (hosts, path) = rest.split_once('/')?;
+        let (master, database) = path.split_once('/').unwrap_or((path, "0"));
+        let place = |host: &str| match host.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() => Some((host.to_owned(), port.parse().ok()?)),
+            Some(_) => None,
+            None => (!host.is_empty()).then(|| (host.to_owned(), 26379)),
+        };
+        let places: Vec<(String, u16)> = hosts.split(',').map(place).collect::<Option<_>>()?;
+        let (host, port) = places.first()?;
+        let at = if user.is_empty() { "" } else { "@" };
+        let url = format!("{scheme}://{user}{at}{host}:{port}/{database}");
+        (!master.is_empty()).then(|| (url, Self { places: places.clone(), master: master.to_owned(), login }))
+    }
+
+    /// The sentinels, each as something to connect to. They have logins of their own, and no databases.
+    pub fn endpoints(&self, of: &Endpoint) -> Vec<Endpoint> {
+        let mut redis = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
+        let (user, password) = &self.login;
+        if let Some(user) = user {
+            redis = redis.set_username(user);
+        }
+        if let Some(password) = password {
+            redis = redis.set_password(password.reveal());
+        }
+        let as_sentinel = |place: &(String, u16)| {
+            let mut endpoint = of.at(place);
+            endpoint.info = endpoint.info.set_redis_settings(redis.clone());
+            endpoint
+        };
+        self.places.iter().map(as_sentinel).collect()
+    }
+}
+
 /// A database on a server.
 #[derive(Clone)]
 pub struct Endpoint {
@@ -41,6 +93,8 @@ pub struct Endpoint {
     pub info: ConnectionInfo,
     /// For TLS.
     pub files: Files,
+    /// Who knows where the server is, which then is not said by `info`.
+    pub sentinels: Option<Sentinels>,
     /// The ledger's keys begin with it.
     pub prefix: String,
     password: Option<Secret>,
@@ -57,17 +111,21 @@ impl Endpoint {
             Failure::usage(format!("the connection of {} cannot be understood: {why}", settings.name)).hint(
                 "write `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://…` for TLS, or `redis+unix:///PATH?db=N`",
             )
+            .hint("for sentinels: `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DATABASE`")
         };
         let given = settings.url.reveal();
-        if given.starts_with("redis+sentinel:") || given.starts_with("redis-sentinel:") {
-            return Err(wrong(
-                "Sentinel is not spoken to; give the address of the master, or of a proxy that finds it",
-            ));
-        }
-        // The library's own words may quote the URL, and so the password.
-        let parsed = given.into_connection_info();
-        let info = parsed.map_err(|_| wrong("it is no Redis URL with a host and, if any, a database's number"))?;
         let option = |key: &str| settings.options.get(key).filter(|v| !v.is_empty());
+        let login = (option("sentinel_username").cloned(), option("sentinel_password").map(Secret::new));
+        let sentinels = given.contains("+sentinel://").then(|| {
+            Sentinels::of(given, login).ok_or_else(|| wrong("`redis+sentinel://` names sentinels and a master"))
+        });
+        let (given, sentinels) = match sentinels.transpose()? {
+            Some((url, sentinels)) => (url, Some(sentinels)),
+            None => (given.to_owned(), None),
+        };
+        // The library's own words may quote the URL, and so the password.
+        let parsed = given.as_str().into_connection_info();
+        let info = parsed.map_err(|_| wrong("it is no Redis URL with a host and, if any, a database's number"))?;
         let variable = |name: &str| settings.variables.get(name).filter(|v| !v.is_empty()).map(str::to_owned);
         let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
         if let Some(number) = option("database") {
@@ -91,6 +149,7 @@ impl Endpoint {
         Ok(Self {
             info: info.set_redis_settings(redis),
             files: Files { ca: path("ca"), own },
+            sentinels,
             prefix: option("prefix").cloned().unwrap_or_else(|| PREFIX.to_owned()),
             password,
             url: settings.url.clone(),
@@ -102,9 +161,29 @@ impl Endpoint {
         format!("{}{name}", self.prefix)
     }
 
+    /// The host, where there is one.
+    pub fn host(&self) -> String {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
+            _ => "127.0.0.1".to_owned(),
+        }
+    }
+
+    /// The same at another node, with the same login and the same TLS.
+    pub fn at(&self, (host, port): &(String, u16)) -> Self {
+        let (host, port) = (host.clone(), *port);
+        let addr = match self.info.addr().clone() {
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+                ConnectionAddr::TcpTls { host, port, insecure, tls_params }
+            }
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        Self { info: self.info.clone().set_addr(addr), sentinels: None, ..self.clone() }
+    }
+
     /// What must not be shown.
     pub fn secrets(&self) -> Vec<&Secret> {
-        self.password.iter().collect()
+        self.password.iter().chain(self.sentinels.iter().filter_map(|s| s.login.1.as_ref())).collect()
     }
 
     /// What scripts find in their environment: the variables of `redis-cli`, and the address as our own.
@@ -117,6 +196,7 @@ impl Endpoint {
             open("REDIS_DATABASE", redis.db().to_string()),
         ];
         match self.info.addr() {
+            _ if self.sentinels.is_some() => {}
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
                 environment.push(open("REDIS_HOST", host.clone()));
                 environment.push(open("REDIS_PORT", port.to_string()));
@@ -136,6 +216,10 @@ impl fmt::Display for Endpoint {
         let redis = self.info.redis_settings();
         if let Some(user) = redis.username() {
             write!(f, "{user}@")?;
+        }
+        if let Some(Sentinels { places, master, .. }) = &self.sentinels {
+            let places: Vec<String> = places.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+            return write!(f, "{master} of {}/{}", places.join(","), redis.db());
         }
         match self.info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => write!(f, "{host}:{port}")?,
@@ -198,8 +282,26 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_are_asked_with_a_login_of_their_own() {
+        let options = [("sentinel_password", "other")];
+        let found = resolve("rediss+sentinel://me:p%40ss@a:1,b/main/3", &options, []).unwrap();
+        assert_eq!((found.to_string().as_str(), password(&found)), ("me@main of a:1,b:26379/3", Some("p@ss")));
+        let sentinels = found.sentinels.as_ref().unwrap().endpoints(&found);
+        let shown: Vec<_> = sentinels.iter().map(|s| (s.to_string(), password(s).map(str::to_owned))).collect();
+        let other = Some("other".to_owned());
+        assert_eq!(shown, [("a:1/0".to_owned(), other.clone()), ("b:26379/0".to_owned(), other)]);
+        assert!(matches!(sentinels[0].info.addr(), ConnectionAddr::TcpTls { .. }));
+        assert_eq!(found.secrets().len(), 2);
+    }
+
+    #[test]
     fn what_cannot_be_understood_is_no_connection_and_shows_no_secret() {
-        for url in ["redis://u:hunter2@h/x", "redis+sentinel://:hunter2@h:1,h:2/mymaster/0", "http://hunter2@h"] {
+        for url in [
+            "redis://u:hunter2@h/x",
+            "redis+sentinel://:hunter2@h:1,h:2",
+            "redis+sentinel://:hunter2@h:x/m/0",
+            "http://hunter2@h",
+        ] {
             let failure = resolve(url, &[], []).err().unwrap();
             assert_eq!(failure.kind, crate::FailureKind::Usage);
             assert!(!failure.message.contains("hunter2"), "{failure}");

@@ -50,6 +50,13 @@ pub struct Program {
     pub arguments: Vec<Vec<u8>>,
 }
 
+impl Program {
+    /// Its text, with errors that tell their line.
+    pub fn placed(&self) -> String {
+        format!("{PLACES}{}", self.text)
+    }
+}
+
 /// A piece of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -59,15 +66,19 @@ pub enum Piece {
     Alone(usize),
     /// The program, again and again until it returns the cursor `0`.
     Repeated,
+    /// The parts from here to before there, as one Lua script on another node than the ledger's.
+    Away(usize, usize),
+    /// The program, on another node than the ledger's.
+    Program,
 }
 
 impl Piece {
     /// Its first part, and the one after its last.
     pub fn range(&self) -> (usize, usize) {
         match self {
-            Self::Together(first, end) => (*first, *end),
+            Self::Together(first, end) | Self::Away(first, end) => (*first, *end),
             Self::Alone(at) => (*at, *at + 1),
-            Self::Repeated => (0, 1),
+            Self::Repeated | Self::Program => (0, 1),
         }
     }
 }
@@ -88,7 +99,10 @@ impl Job {
             return program(&step.text);
         }
         let commands = commands(&step.text).map_err(|w| Unfit::at(w.line, w.message).hint(w.hint))?;
-        let ours = |word: &Vec<u8>| super::ledger::KEYS.iter().any(|k| *word == format!("{prefix}{k}").into_bytes());
+        let ours = |word: &Vec<u8>| {
+            word.strip_prefix(prefix.as_bytes())
+                .is_some_and(|key| super::ledger::KEYS.iter().any(|k| key == k.as_bytes()))
+        };
         match commands.iter().find(|c| c.words.iter().any(ours)) {
             Some(command) => {
                 Err(Unfit::at(command.line, "names a key of the ledger, which is not a script's to touch"))
@@ -164,7 +178,7 @@ impl Job {
                 words
             }
             Self::Program(program) => {
-                let mut words = vec![b"lua".to_vec(), format!("{PLACES}{}", program.text).into_bytes()];
+                let mut words = vec![b"lua".to_vec(), program.placed().into_bytes()];
                 words.push(program.keys.len().to_string().into_bytes());
                 words.extend(program.keys.iter().chain(&program.arguments).cloned());
                 words

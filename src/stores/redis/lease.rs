@@ -68,7 +68,7 @@ pub fn take(session: &mut Session, owner: &Owner, length: Duration) -> Result<At
         if let Some(holder) = seen.as_ref().filter(|h| !h.is_stale(owner)) {
             return Ok(Attempt::Held(holder.clone()));
         }
-        let words = eval(&session.endpoint, "EVAL", TAKE, claim(owner, seen.as_ref(), length));
+        let words = eval(&session.endpoint, TAKE, claim(owner, seen.as_ref(), length));
         let said = session.ask(&words)?;
         let said: Vec<String> = items(&said).iter().filter_map(text).collect();
         match said.first().map(String::as_str) {
@@ -100,10 +100,9 @@ fn claim(owner: &Owner, seen: Option<&Holder>, length: Duration) -> Vec<Vec<u8>>
         if gone { b"1".to_vec() } else { b"0".to_vec() },
         millis(length).into_bytes(),
         FORMAT.to_string().into_bytes(),
-        (own.len() * 2).to_string().into_bytes(),
+        seen.map(|h| unlocked(owner, h.takeover_note())).unwrap_or_default().into_bytes(),
     ];
     words.extend(own.into_iter().flat_map(|(name, value)| [name.as_bytes().to_vec(), value.into_bytes()]));
-    words.extend(seen.into_iter().flat_map(|h| unlocked(owner, h.takeover_note())));
     words
 }
 
@@ -113,9 +112,7 @@ fn claim(owner: &Owner, seen: Option<&Holder>, length: Duration) -> Vec<Vec<u8>>
 /// The server's refusal.
 pub fn unlock(session: &mut Session, seen: &Holder, by: &Owner) -> Result<bool, Failure> {
     let note = format!("released by force; it was held by {} of run {}", seen.who(), seen.run);
-    let mut arguments = vec![seen.token.clone().into_bytes()];
-    arguments.extend(unlocked(by, note));
-    let words = eval(&session.endpoint, "EVAL", UNLOCK, arguments);
+    let words = eval(&session.endpoint, UNLOCK, [seen.token.clone(), unlocked(by, note)]);
     session.ask(&words).map(|v| was_ours(&v))
 }
 
@@ -124,7 +121,7 @@ pub fn unlock(session: &mut Session, seen: &Holder, by: &Owner) -> Result<bool, 
 /// # Errors
 /// The server's refusal.
 pub fn release(session: &mut Session, token: &str) -> Result<(), Failure> {
-    let words = eval(&session.endpoint, "EVAL", RELEASE, [token]);
+    let words = eval(&session.endpoint, RELEASE, [token]);
     session.ask(&words).map(drop)
 }
 
@@ -143,7 +140,7 @@ impl Pulse {
 
     fn renew(&mut self) -> Result<bool, Failure> {
         let arguments = [self.token.clone(), millis(self.length)];
-        let words = eval(&self.session.endpoint, "EVAL", RENEW, arguments);
+        let words = eval(&self.session.endpoint, RENEW, arguments);
         let mut packed = Vec::new();
         pack(&words, &mut packed);
         match self.session.send(packed, 1)?.pop() {

@@ -1,4 +1,4 @@
-//! The ledger: a stream of entries, a hash of journals, a hash of down scripts, a hash that names its format.
+//! The ledger: a list of entries in JSON, a hash of journals, a hash of down scripts, a hash that names its format.
 //!
 //! Each write is one Lua script (the files under `lua/`), which first checks whose lease it is: nothing is ever between the
 //! check and the write.
@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 
 use redis::Value;
+use serde::Deserialize;
+use serde_json::Value as Json;
 
 use super::endpoint::Endpoint;
-use super::session::{Session, items, pack, pairs, text};
+use super::session::{Session, Words, items, pack, text};
 use crate::domain::ledger::FORMAT;
 use crate::domain::{Checksum, Direction, Entry, EntryEvent, Failure, Version};
 use crate::stores::pack::{pack as deflate, unpack};
@@ -25,62 +27,66 @@ pub(super) use lua;
 const RECORD: &str = lua!("record");
 const JOURNAL: &str = lua!("journal");
 
-/// The names of the ledger's keys, after its prefix: format and last number, entries, journals, down scripts, lease.
+/// The names of the ledger's keys, after its prefix: format, entries, journals, down scripts, lease.
 pub const KEYS: [&str; 5] = ["meta", "ledger", "parts", "down", "lease"];
 
 /// The words that run one of our Lua scripts.
 pub fn eval<W: Into<Vec<u8>>>(
     endpoint: &Endpoint,
-    how: &str,
     script: &str,
     arguments: impl IntoIterator<Item = W>,
 ) -> Vec<Vec<u8>> {
-    let mut words: Vec<Vec<u8>> = vec![how.into(), script.into(), KEYS.len().to_string().into()];
+    let mut words: Vec<Vec<u8>> = vec!["EVAL".into(), script.into(), KEYS.len().to_string().into()];
     words.extend(KEYS.iter().map(|key| endpoint.key(key).into_bytes()));
     words.extend(arguments.into_iter().map(Into::into));
     words
 }
 
-/// The words of an entry that stand before the step's outcome is known: names and values in turn.
-pub fn words(entry: &NewEntry, owner: &Owner) -> Vec<Vec<u8>> {
-    let mut words: Vec<Vec<u8>> = Vec::new();
-    let mut add = |name: &str, value: Option<String>| {
+/// The same, packed for the server.
+pub fn prepared(endpoint: &Endpoint, script: &str, arguments: Words) -> Vec<u8> {
+    arguments.after(&eval(endpoint, script, std::iter::empty::<Vec<u8>>()))
+}
+
+/// An entry as an object of JSON without its last brace: our Lua scripts add what is known when they run.
+pub fn open_entry(entry: &NewEntry, owner: &Owner) -> String {
+    let mut fields = serde_json::Map::new();
+    let mut add = |name: &str, value: Option<Json>| {
         if let Some(value) = value {
-            words.push(name.into());
-            words.push(value.into_bytes());
+            fields.insert(name.to_owned(), value);
         }
     };
-    add("direction", Some(entry.direction.word().to_owned()));
-    add("version", entry.version.map(|v| v.to_string()));
-    add("label", Some(entry.label.clone()));
-    add("checksum", Some(entry.checksum.as_str().to_owned()));
-    add("down_checksum", entry.down.as_ref().map(|d| d.checksum.as_str().to_owned()));
-    add("down_extension", entry.down.as_ref().map(|d| d.extension.clone()));
-    add("run", Some(owner.run.clone()));
-    add("ordinal", Some(entry.ordinal.to_string()));
-    add("who", Some(owner.who()));
-    add("tool", Some(owner.tool.clone()));
-    add("note", entry.note.clone());
-    words
+    let down = entry.down.as_ref();
+    add("direction", Some(entry.direction.word().into()));
+    add("version", entry.version.map(|v| v.to_string().into()));
+    add("label", Some(entry.label.as_str().into()));
+    add("checksum", Some(entry.checksum.as_str().into()));
+    add("down_checksum", down.map(|d| d.checksum.as_str().into()));
+    add("down_extension", down.map(|d| d.extension.as_str().into()));
+    add("run", Some(owner.run.as_str().into()));
+    add("ordinal", Some(entry.ordinal.into()));
+    add("who", Some(owner.who().into()));
+    add("tool", Some(owner.tool.as_str().into()));
+    add("note", entry.note.as_deref().map(Json::from));
+    let mut text = Json::Object(fields).to_string();
+    text.pop();
+    text
 }
 
-/// The same with what a finished entry knows besides.
-fn whole_words(entry: &NewEntry, owner: &Owner) -> Vec<Vec<u8>> {
-    let mut words = words(entry, owner);
-    let known = [
-        ("event", Some(entry.event.word().to_owned())),
-        ("duration", entry.duration_ms.map(|n| n.to_string())),
-        ("done", entry.parts_done.map(|n| n.to_string())),
-        ("total", entry.parts_total.map(|n| n.to_string())),
-    ];
+/// The same with what a finished entry knows besides; the time is the server's to add.
+fn whole_entry(entry: &NewEntry, owner: &Owner) -> String {
+    let mut text = open_entry(entry, owner);
+    text += &format!(",\"event\":\"{}\"", entry.event.word());
+    let parts = |n: Option<u32>| n.map(i64::from);
+    let known =
+        [("duration", entry.duration_ms), ("done", parts(entry.parts_done)), ("total", parts(entry.parts_total))];
     for (name, value) in known {
-        words.extend(value.into_iter().flat_map(|value| [name.as_bytes().to_vec(), value.into_bytes()]));
+        text += &value.map_or_else(String::new, |value| format!(",\"{name}\":{value}"));
     }
-    words
+    text
 }
 
-/// The words of the entry that says that a lease was taken from somebody.
-pub fn unlocked(by: &Owner, note: String) -> Vec<Vec<u8>> {
+/// The entry that says that a lease was taken from somebody.
+pub fn unlocked(by: &Owner, note: String) -> String {
     let entry = NewEntry {
         event: EntryEvent::Unlocked,
         direction: Direction::Up,
@@ -94,7 +100,7 @@ pub fn unlocked(by: &Owner, note: String) -> Vec<Vec<u8>> {
         parts_total: None,
         note: Some(note),
     };
-    whole_words(&entry, by)
+    whole_entry(&entry, by)
 }
 
 /// Where a down script is kept, and its bytes; empty for none. Equal scripts are kept once.
@@ -118,41 +124,64 @@ pub fn record(session: &mut Session, entry: &NewEntry, owner: &Owner) -> Result<
     let mut arguments: Vec<Vec<u8>> = vec![owner.token.clone().into_bytes(), field, packed, version];
     arguments.push(entry.event.word().into());
     arguments.extend([number(entry.parts_done), number(entry.parts_total)]);
-    arguments.extend(whole_words(entry, owner));
-    let words = eval(&session.endpoint, "EVAL", RECORD, arguments);
+    arguments.push(whole_entry(entry, owner).into());
+    let words = eval(&session.endpoint, RECORD, arguments);
     session.ask(&words).map(|v| was_ours(&v))
 }
 
-/// Counts parts in the newest `begun` entry of a version if the lease is ours; whether it is.
+/// Counts parts in the newest `begun` entry of a version if the lease is ours; whether it is. None says that the count is not
+/// known.
 ///
 /// # Errors
 /// The server's refusal.
-pub fn journal(session: &mut Session, version: Version, done: u32, total: u32, owner: &Owner) -> Result<bool, Failure> {
-    let arguments = [owner.token.clone(), version.to_string(), done.to_string(), total.to_string()];
-    let words = eval(&session.endpoint, "EVAL", JOURNAL, arguments);
+pub fn journal(
+    session: &mut Session,
+    version: Version,
+    done: Option<u32>,
+    total: u32,
+    owner: &Owner,
+) -> Result<bool, Failure> {
+    let done = done.map_or_else(|| "?".to_owned(), |done| done.to_string());
+    let arguments = [owner.token.clone(), version.to_string(), done, total.to_string()];
+    let words = eval(&session.endpoint, JOURNAL, arguments);
     session.ask(&words).map(|v| was_ours(&v))
 }
 
-/// Reads the whole ledger, in one round trip and without a trace.
+/// Reads the whole ledger without a trace.
 ///
 /// # Errors
 /// No answer; a ledger of a newer format; an entry that cannot be understood.
 pub fn look(session: &mut Session) -> Result<Ledger, Failure> {
+    Ok(look_around(session)?.0)
+}
+
+/// The same, with what endangers it; in one round trip.
+///
+/// # Errors
+/// As [`look`].
+pub fn look_around(session: &mut Session) -> Result<(Ledger, Vec<String>), Failure> {
     let key = |name: &str| session.endpoint.key(name);
     let mut packed = Vec::new();
     pack(&["HGET", &key("meta"), "format"], &mut packed);
-    pack(&["XRANGE", &key("ledger"), "-", "+"], &mut packed);
+    pack(&["LRANGE", &key("ledger"), "0", "-1"], &mut packed);
     pack(&["HVALS", &key("parts")], &mut packed);
+    pack(&["INFO", "memory"], &mut packed);
+    let mut replies = session.send(packed, 4)?;
+    // Not everybody may ask for it.
+    let memory = replies.pop().and_then(Result::ok).as_ref().and_then(text).unwrap_or_default();
+    let cautions = super::probe::cautions(&memory);
     let mut values = Vec::new();
-    for reply in session.send(packed, 3)? {
+    for reply in replies {
         values.push(reply.map_err(|words| session.refused(&words))?);
     }
-    let [format, entries, journals] = values.as_slice() else { return Ok(Ledger::default()) };
-    let Some(format) = text(format) else { return Ok(Ledger::default()) };
+    let none = || Ok((Ledger::default(), cautions.clone()));
+    let [format, entries, journals] = values.as_slice() else { return none() };
+    let Some(format) = text(format) else { return none() };
     known_format(session, &format)?;
-    let journals: BTreeMap<i64, (u32, u32)> = items(journals).iter().filter_map(journal_of).collect();
-    let entries = items(entries).iter().map(|row| entry(row, &journals)).collect::<Result<_, _>>()?;
-    Ok(Ledger { exists: true, entries })
+    let journals: BTreeMap<i64, Journal> = items(journals).iter().filter_map(journal_of).collect();
+    let rows = (1..).zip(items(entries));
+    let entries = rows.map(|(seq, row)| entry(seq, row, &journals)).collect::<Result<_, _>>()?;
+    Ok((Ledger { exists: true, entries }, cautions))
 }
 
 /// Refuses a format that is newer than ours.
@@ -170,43 +199,95 @@ pub fn known_format(session: &Session, format: &str) -> Result<(), Failure> {
     .hint("use the newer stepladder"))
 }
 
-/// `<number of the begun entry> <parts done> <parts in all>`
-fn journal_of(value: &Value) -> Option<(i64, (u32, u32))> {
+/// Parts done, unless that is not known, and parts in all.
+type Journal = (Option<u32>, u32);
+
+/// `<number of the begun entry> <parts done, or ?> <parts in all>`
+fn journal_of(value: &Value) -> Option<(i64, Journal)> {
     let row = text(value)?;
     let mut words = row.split(' ');
     let seq = words.next()?.parse().ok()?;
-    Some((seq, (words.next()?.parse().ok()?, words.next()?.parse().ok()?)))
+    let done = match words.next()? {
+        "?" => None,
+        done => Some(done.parse().ok()?),
+    };
+    Some((seq, (done, words.next()?.parse().ok()?)))
 }
 
-fn entry(row: &Value, journals: &BTreeMap<i64, (u32, u32)>) -> Result<Entry, Failure> {
-    let [id, fields] = items(row) else { return Err(Failure::failed("an entry of the ledger cannot be understood")) };
-    let id = text(id).unwrap_or_default();
-    let fields = pairs(fields);
-    let unknown = |what: &str| Failure::failed(format!("entry {id} of the ledger has an unknown {what}"));
-    let get = |name: &str| fields.get(name).map(String::as_str);
-    let own = |name: &str| get(name).unwrap_or_default().to_owned();
-    let number = |name: &str| get(name).and_then(|n| n.parse::<i64>().ok());
-    let part = |name: &str| get(name).and_then(|n| n.parse::<u32>().ok());
-    let seq = id.split('-').next().and_then(|n| n.parse().ok()).ok_or_else(|| unknown("number"))?;
+/// What an entry is in the ledger.
+#[derive(Deserialize)]
+struct Row {
+    event: String,
+    direction: String,
+    version: Option<String>,
+    label: String,
+    checksum: String,
+    down_checksum: Option<String>,
+    down_extension: Option<String>,
+    run: String,
+    ordinal: i64,
+    at: i64,
+    duration: Option<i64>,
+    who: String,
+    tool: String,
+    done: Option<u32>,
+    total: Option<u32>,
+    note: Option<String>,
+}
+
+fn row(seq: i64, value: &Value) -> Result<Row, Failure> {
+    let Value::BulkString(bytes) = value else { return Err(Failure::failed("the ledger is no list of entries")) };
+    serde_json::from_slice(bytes)
+        .map_err(|why| Failure::failed(format!("entry {seq} of the ledger cannot be understood: {why}")))
+}
+
+fn entry(seq: i64, value: &Value, journals: &BTreeMap<i64, Journal>) -> Result<Entry, Failure> {
+    let row = row(seq, value)?;
+    let unknown = |what: &str| Failure::failed(format!("entry {seq} of the ledger has an unknown {what}"));
     let journal = journals.get(&seq);
     Ok(Entry {
         seq,
-        event: get("event").and_then(EntryEvent::from_word).ok_or_else(|| unknown("event"))?,
-        direction: get("direction").and_then(Direction::from_word).ok_or_else(|| unknown("direction"))?,
-        version: get("version").map(str::parse).transpose().map_err(|_| unknown("version"))?,
-        label: own("label"),
-        checksum: Checksum::recorded(own("checksum")),
-        down_checksum: get("down_checksum").map(Checksum::recorded),
-        run: own("run"),
-        ordinal: number("ordinal").unwrap_or(0),
-        at_ms: number("at").unwrap_or(0),
-        duration_ms: number("duration"),
-        who: own("who"),
-        tool: own("tool"),
-        parts_done: journal.map(|j| j.0).or_else(|| part("done")),
-        parts_total: journal.map(|j| j.1).or_else(|| part("total")),
-        note: get("note").map(str::to_owned),
+        event: EntryEvent::from_word(&row.event).ok_or_else(|| unknown("event"))?,
+        direction: Direction::from_word(&row.direction).ok_or_else(|| unknown("direction"))?,
+        version: row.version.map(|v| v.parse()).transpose().map_err(|_| unknown("version"))?,
+        label: row.label,
+        checksum: Checksum::recorded(row.checksum),
+        down_checksum: row.down_checksum.map(Checksum::recorded),
+        run: row.run,
+        ordinal: row.ordinal,
+        at_ms: row.at,
+        duration_ms: row.duration,
+        who: row.who,
+        tool: row.tool,
+        parts_done: journal.map_or(row.done, |j| j.0),
+        parts_total: journal.map_or(row.total, |j| Some(j.1)),
+        note: row.note,
     })
+}
+
+/// How many of the newest entries are read at a time to find one: `down` mostly wants one of the last.
+const PAGE: i64 = 200;
+
+/// The newest entry of a version that recorded a down script.
+fn newest_down(session: &mut Session, version: Version) -> Result<Option<Row>, Failure> {
+    let key = session.endpoint.key("ledger");
+    let Value::Int(mut end) = session.ask(&["LLEN", &key])? else { return Ok(None) };
+    let wanted = format!("\"version\":\"{version}\"");
+    while end > 0 {
+        let first = (end - PAGE).max(0);
+        let page = session.ask(&["LRANGE", &key, &first.to_string(), &(end - 1).to_string()])?;
+        for (seq, value) in (first + 1..).zip(items(&page)).collect::<Vec<_>>().into_iter().rev() {
+            // Most are of other versions, and need not be taken apart.
+            if text(value).is_some_and(|text| text.contains(&wanted)) {
+                let row = row(seq, value)?;
+                if row.version == Some(version.to_string()) && row.down_checksum.is_some() {
+                    return Ok(Some(row));
+                }
+            }
+        }
+        end = first;
+    }
+    Ok(None)
 }
 
 /// The down script that the newest entry of a version recorded.
@@ -214,13 +295,8 @@ fn entry(row: &Value, journals: &BTreeMap<i64, (u32, u32)>) -> Result<Entry, Fai
 /// # Errors
 /// No answer; a script that is not there or does not unpack.
 pub fn stored_down(session: &mut Session, version: Version) -> Result<Option<StoredScript>, Failure> {
-    let key = session.endpoint.key("ledger");
-    let rows = session.ask(&["XREVRANGE", &key, "+", "-"])?;
-    let wanted = version.to_string();
-    let fields = items(&rows).iter().filter_map(|row| items(row).get(1)).map(pairs);
-    let mut ours = fields.filter(|f| f.get("version") == Some(&wanted));
-    let Some(found) = ours.find(|f| f.contains_key("down_checksum")) else { return Ok(None) };
-    let checksum = found.get("down_checksum").cloned().unwrap_or_default();
+    let Some(found) = newest_down(session, version)? else { return Ok(None) };
+    let checksum = found.down_checksum.unwrap_or_default();
     let key = session.endpoint.key("down");
     let packed = session.ask(&["HGET", &key, &checksum])?;
     let text = match &packed {
@@ -230,7 +306,7 @@ pub fn stored_down(session: &mut Session, version: Version) -> Result<Option<Sto
     let text = text.ok_or_else(|| {
         Failure::failed(format!("the down script of version {version} in the ledger cannot be unpacked"))
     })?;
-    let extension = found.get("down_extension").cloned().unwrap_or_default();
+    let extension = found.down_extension.unwrap_or_default();
     Ok(Some(StoredScript { extension, text: text.into(), checksum: Checksum::recorded(checksum) }))
 }
 
@@ -259,21 +335,21 @@ mod tests {
             parts_total: Some(4),
             note: Some("it's".to_owned()),
         };
-        let words = whole_words(&new, &owner).into_iter().map(Value::BulkString).collect();
-        let row = Value::Array(vec![bulk("12-0"), Value::Array(words)]);
+        let closed = whole_entry(&new, &owner) + ",\"at\":17}";
         let journals = [journal_of(&bulk("12 2 4")).unwrap()].into();
-        let back = entry(&row, &journals).unwrap();
+        let back = entry(12, &bulk(&closed), &journals).unwrap();
         assert_eq!((back.seq, back.event, back.version), (12, EntryEvent::Begun, Some(Version::new(7))));
         assert_eq!((back.label.as_str(), back.down_checksum), ("007_\"x\" 🪜", Some(down.checksum)));
         assert_eq!((back.parts_done, back.parts_total, back.note.as_deref()), (Some(2), Some(4), Some("it's")));
-        assert_eq!((back.ordinal, back.who), (3, owner.who()));
+        assert_eq!((back.ordinal, back.at_ms, back.who), (3, 17, owner.who()));
     }
 
     #[test]
     fn what_is_no_entry_is_refused() {
-        assert!(entry(&bulk("x"), &BTreeMap::new()).is_err());
-        let row = Value::Array(vec![bulk("1-0"), Value::Array(vec![bulk("event"), bulk("begotten")])]);
-        assert!(entry(&row, &BTreeMap::new()).unwrap_err().message.contains("unknown event"));
+        assert!(entry(1, &bulk("x"), &BTreeMap::new()).unwrap_err().message.contains("entry 1"));
+        let text = r#"{"event":"begotten","direction":"up","label":"","checksum":"","run":"","ordinal":1,"at":1,"who":"","tool":""}"#;
+        assert!(entry(1, &bulk(text), &BTreeMap::new()).unwrap_err().message.contains("unknown event"));
         assert_eq!(journal_of(&bulk("1 2")), None);
+        assert_eq!(journal_of(&bulk("1 ? 2")), Some((1, (None, 2))));
     }
 }

@@ -1,8 +1,10 @@
 //! A database whose lease this run holds.
 
+use super::cluster::{Cluster, Place};
 use super::lease::{self, Pulse, millis};
 use super::ledger::{self, eval, lua, was_ours};
-use super::session::{Session, text};
+use super::ready::Ready;
+use super::session::Session;
 use super::{run, wipe};
 use crate::config::scrub;
 use crate::domain::{Failure, Version};
@@ -22,6 +24,8 @@ pub struct Held {
     pub owner: Owner,
     /// Whose stale lease it was.
     pub took_over: Option<Holder>,
+    /// The cluster that the server is a node of.
+    pub cluster: Option<Cluster>,
 }
 
 impl Held {
@@ -31,17 +35,22 @@ impl Held {
     /// No answer.
     pub fn renew(&mut self) -> Result<bool, Failure> {
         let arguments = [self.owner.token.clone(), millis(self.settings.lease)];
-        let words = eval(&self.session.endpoint, "EVAL", RENEW, arguments);
+        let words = eval(&self.session.endpoint, RENEW, arguments);
         self.session.ask(&words).map(|v| was_ours(&v))
     }
 
-    /// The hash by which the server knows a Lua script from now on.
-    ///
-    /// # Errors
-    /// No answer.
-    pub fn sha(&mut self, script: &str) -> Result<String, Failure> {
-        let said = self.session.ask(&["SCRIPT", "LOAD", script])?;
-        text(&said).ok_or_else(|| Failure::failed("the server did not take a Lua script"))
+    /// Where a part of a step goes; none is the ledger's node.
+    pub fn places(&self, ready: &Ready<'_>, part: usize) -> Vec<Option<Place>> {
+        let key = ready.keys.get(part).and_then(Option::as_deref);
+        self.cluster.as_ref().map_or_else(|| vec![None], |c| c.places(ready.job.commands().get(part), key))
+    }
+
+    /// The connection to a place.
+    pub fn at(&mut self, place: Option<&Place>) -> &mut Session {
+        match (place, &mut self.cluster) {
+            (Some(place), Some(cluster)) => cluster.node(place, &self.session),
+            _ => &mut self.session,
+        }
     }
 
     fn must(&self, written: bool) -> Result<(), Failure> {
@@ -85,7 +94,7 @@ impl Locked for Held {
     }
 
     fn journal(&mut self, version: Version, done: u32, total: u32) -> Result<(), Failure> {
-        let written = ledger::journal(&mut self.session, version, done, total, &self.owner)?;
+        let written = ledger::journal(&mut self.session, version, Some(done), total, &self.owner)?;
         self.must(written)
     }
 

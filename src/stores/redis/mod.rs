@@ -1,29 +1,37 @@
 //! Redis, and what speaks like it: scripts of commands (`.redis`) or of Lua (`.lua`), built in.
 //!
-//! A script that can be is one Lua script on the server together with its ledger entry ([`run`]): the check of the lease, the
+//! A script that can be is one Lua script on the server together with its ledger entry ([`whole`]): the check of the lease, the
 //! commands in order up to the first that is refused, and what the ledger says of it, so that there is never a half without its
 //! count. Redis takes nothing back, so the card promises no more than that. [`facts`] finds slips before anything is sent.
 
+mod away;
+mod cluster;
+mod connect;
 mod endpoint;
 mod facts;
 mod job;
 mod lease;
 mod ledger;
 mod locked;
+mod pieces;
 mod probe;
+mod ready;
+mod refusal;
 mod run;
 mod session;
 mod verdict;
+mod whole;
 mod wipe;
 
 use std::sync::Arc;
 
+use self::cluster::Cluster;
 use self::endpoint::{Endpoint, OPTIONS, SCHEMES};
 use self::facts::Facts;
 use self::job::{Job, Piece};
 use self::lease::Attempt;
 use self::locked::Held;
-use self::run::Ready;
+use self::ready::Ready;
 use self::session::Session;
 use super::{Atomicity, Card, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken};
 use crate::config::Secret;
@@ -55,13 +63,17 @@ pub static KIND: Kind = Kind {
 
 fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
     let endpoint = Arc::new(Endpoint::resolve(settings)?);
-    Ok(Box::new(Redis { settings: settings.clone(), session: Session::new(endpoint) }))
+    let session = Session::new(Arc::clone(&endpoint));
+    Ok(Box::new(Redis { settings: settings.clone(), endpoint, session, cautions: Vec::new() }))
 }
 
 /// A database, seen from outside.
 struct Redis {
     settings: Settings,
+    /// As the settings say; in a cluster the session may have been sent on to another node.
+    endpoint: Arc<Endpoint>,
     session: Session,
+    cautions: Vec<String>,
 }
 
 impl Redis {
@@ -84,7 +96,7 @@ impl Redis {
         for piece in &ready.pieces {
             let (first, end) = piece.range();
             match piece {
-                Piece::Repeated => continue,
+                Piece::Repeated | Piece::Away(..) | Piece::Program => continue,
                 Piece::Alone(_) => lines.push("alone, then its journal:".to_owned()),
                 Piece::Together(..) if ready.pieces.len() == 1 => {
                     lines.push(format!("{} as one Lua script with the entry:", count(end - first, "command")));
@@ -118,7 +130,7 @@ fn shown(words: &[Vec<u8>]) -> String {
 
 impl Store for Redis {
     fn address(&self) -> String {
-        self.session.endpoint.to_string()
+        self.endpoint.to_string()
     }
 
     fn probe(&mut self) -> Result<Probe, Failure> {
@@ -126,7 +138,13 @@ impl Store for Redis {
     }
 
     fn look(&mut self) -> Result<Ledger, Failure> {
-        ledger::look(&mut self.session)
+        let (ledger, cautions) = ledger::look_around(&mut self.session)?;
+        self.cautions = cautions;
+        Ok(ledger)
+    }
+
+    fn cautions(&self) -> &[String] {
+        &self.cautions
     }
 
     fn holder(&mut self) -> Result<Option<Holder>, Failure> {
@@ -147,7 +165,7 @@ impl Store for Redis {
     }
 
     fn environment(&self) -> Vec<(String, Secret)> {
-        self.session.endpoint.environment()
+        self.endpoint.environment()
     }
 
     fn client(&self) -> Result<Option<String>, Failure> {
@@ -155,14 +173,17 @@ impl Store for Redis {
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {
-        probe::no_cluster(&mut self.session)?;
+        let cluster = Cluster::find(&mut self.session)?;
+        if cluster.is_none() {
+            probe::no_replica(&mut self.session)?;
+        }
         match lease::take(&mut self.session, owner, self.settings.lease)? {
             Attempt::Held(holder) => Ok(Taken::Held(holder)),
             Attempt::Ours(took_over) => {
                 let another = self.session.another();
                 let session = std::mem::replace(&mut self.session, another);
                 let settings = self.settings.clone();
-                Ok(Taken::Ours(Box::new(Held { session, settings, owner: owner.clone(), took_over })))
+                Ok(Taken::Ours(Box::new(Held { session, settings, owner: owner.clone(), took_over, cluster })))
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::session::{Session, cluster, pack, pairs, text};
+use super::cluster::Cluster;
+use super::session::{Session, pack, pairs, text};
 use crate::domain::Failure;
+use crate::domain::plan::count;
 use crate::stores::Probe;
 
 /// `name:value` lines of `INFO`.
@@ -14,7 +16,7 @@ fn info(text: &str) -> BTreeMap<&str, &str> {
 /// Asks the server what it is, and looks for what will make trouble.
 ///
 /// # Errors
-/// It cannot be reached, is still loading, or is a cluster's node.
+/// It cannot be reached or is still loading.
 pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
     let mut packed = Vec::new();
     pack(&["PING"], &mut packed);
@@ -39,10 +41,17 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
     let said = next().ok().as_ref().and_then(text).unwrap_or_default();
     let save = next().ok().map(|v| pairs(&v)).unwrap_or_default();
     let known = info(&said);
-    if known.get("cluster_enabled") == Some(&"1") || known.get("redis_mode") == Some(&"cluster") {
-        return Err(cluster(&session.endpoint.to_string()));
-    }
     let mut warnings = warnings(&known, save.get("save").map(String::as_str));
+    let mut server = server(&known);
+    if known.get("cluster_enabled") == Some(&"1") {
+        let cluster = Cluster::find(session)?;
+        let (masters, uncovered) = cluster.map_or((0, 0), |c| (c.masters().len(), c.uncovered()));
+        server += &format!(", a cluster of {}", count(masters, "master"));
+        if uncovered > 0 {
+            let advice = "`redis-cli --cluster check HOST:PORT` shows what it lacks";
+            warnings.push((format!("no node of the cluster has {}", count(uncovered, "slot")), advice.to_owned()));
+        }
+    }
     let missing: Vec<&str> = NEEDED
         .iter()
         .filter(|_| next().ok().as_ref().and_then(text).is_some_and(|said| said != "OK"))
@@ -53,7 +62,7 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
         let what = format!("the user {user} may not use {} on the ledger's keys", missing.join(", "));
         warnings.push((what, "scripts and the ledger write: `ACL SETUSER` grants commands and keys".to_owned()));
     }
-    Ok(Probe { server: server(&known), warnings })
+    Ok(Probe { server, warnings })
 }
 
 /// Commands of the ledger, each with as many arguments as it takes.
@@ -68,24 +77,35 @@ fn server(known: &BTreeMap<&str, &str>) -> String {
     }
 }
 
+const EVICTION: &str = "`maxmemory-policy volatile-lru` or `noeviction` leaves keys without an expiry alone";
+
+/// Whether the server removes keys that have no expiry, as the ledger's have none.
+fn evicts(known: &BTreeMap<&str, &str>) -> Option<String> {
+    let policy = known.get("maxmemory_policy").filter(|policy| policy.starts_with("allkeys-"))?;
+    let limited = known.get("maxmemory").is_some_and(|m| *m != "0");
+    let when = if limited { "when its memory is full" } else { "as soon as `maxmemory` is set" };
+    Some(format!("the server removes any key {when} (maxmemory-policy {policy}): the ledger too"))
+}
+
+/// What to tell everybody who relies on the ledger, from `INFO memory`.
+pub fn cautions(memory: &str) -> Vec<String> {
+    let known = info(memory);
+    let limited = known.get("maxmemory").is_some_and(|m| *m != "0");
+    evicts(&known).filter(|_| limited).map(|what| format!("{what}; {EVICTION}")).into_iter().collect()
+}
+
 /// What makes a ledger go away, or keeps it from being written.
 pub fn warnings(known: &BTreeMap<&str, &str>, save: Option<&str>) -> Vec<(String, String)> {
     let mut warnings = Vec::new();
     let mut warn = |what: String, advice: &str| warnings.push((what, advice.to_owned()));
-    if known.get("role") == Some(&"slave") {
-        warn("this is a replica, which takes no writes".to_owned(), "give the address of its master");
+    if let Some(master) = master_of(known) {
+        warn(format!("this is a replica of {master}, and takes no writes"), "give the address of its master");
     }
     if known.get("loading") == Some(&"1") {
         warn("the server is still loading its data".to_owned(), "`stepladder wait` waits for it");
     }
-    let policy = known.get("maxmemory_policy").copied().unwrap_or_default();
-    let limited = known.get("maxmemory").is_some_and(|m| *m != "0");
-    if policy.starts_with("allkeys-") {
-        let when = if limited { "when its memory is full" } else { "as soon as `maxmemory` is set" };
-        warn(
-            format!("the server removes any key {when} (maxmemory-policy {policy}): the ledger too"),
-            "`maxmemory-policy volatile-lru` or `noeviction` leaves keys without an expiry alone",
-        );
+    if let Some(what) = evicts(known) {
+        warn(what, EVICTION);
     }
     if known.get("aof_enabled") == Some(&"0") && save == Some("") {
         warn(
@@ -96,18 +116,38 @@ pub fn warnings(known: &BTreeMap<&str, &str>, save: Option<&str>) -> Vec<(String
     warnings
 }
 
-/// Whether the server is a cluster's node: asked once, before anything is written.
+/// Whether the server is a cluster's node.
 ///
 /// # Errors
-/// No answer; a cluster.
-pub fn no_cluster(session: &mut Session) -> Result<(), Failure> {
+/// No answer.
+pub fn is_cluster(session: &mut Session) -> Result<bool, Failure> {
     let mut packed = Vec::new();
     pack(&["INFO", "cluster"], &mut packed);
     let said = session.send(packed, 1)?.pop().and_then(Result::ok).as_ref().and_then(text).unwrap_or_default();
-    match info(&said).get("cluster_enabled") {
-        Some(&"1") => Err(cluster(&session.endpoint.to_string())),
-        _ => Ok(()),
+    Ok(info(&said).get("cluster_enabled") == Some(&"1"))
+}
+
+/// Refuses a replica, which takes no writes. In a cluster it sends us to its master by itself.
+///
+/// # Errors
+/// That; no answer.
+pub fn no_replica(session: &mut Session) -> Result<(), Failure> {
+    let mut packed = Vec::new();
+    pack(&["INFO", "replication"], &mut packed);
+    let said = session.send(packed, 1)?.pop().and_then(Result::ok).as_ref().and_then(text).unwrap_or_default();
+    match master_of(&info(&said)) {
+        None => Ok(()),
+        Some(master) => {
+            let place = &session.endpoint;
+            Err(Failure::unreachable(format!("{place} is a replica of {master}, and takes no writes"))
+                .hint(format!("give the address of its master: {master}")))
+        }
     }
+}
+
+fn master_of(known: &BTreeMap<&str, &str>) -> Option<String> {
+    let own = |name: &str| known.get(name).copied().unwrap_or("?");
+    (own("role") == "slave").then(|| format!("{}:{}", own("master_host"), own("master_port")))
 }
 
 #[cfg(test)]
@@ -122,6 +162,9 @@ mod tests {
         assert_eq!(told, ["this", "the", "the"]);
         assert!(found[1].0.contains("allkeys-lru"));
         assert_eq!(server(&info(text)), "Redis 7.0.15");
+        assert_eq!(cautions(text).len(), 1);
+        assert!(cautions(&text.replace("maxmemory:100", "maxmemory:0")).is_empty());
+        assert!(cautions("").is_empty());
         assert!(
             warnings(&info("role:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:0"), Some("3600 1")).is_empty()
         );

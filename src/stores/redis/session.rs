@@ -5,16 +5,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::{Client, ClientTlsConfig, Connection, ErrorKind, RedisError, TlsCertificates, Value};
+use redis::{Connection, RedisError, Value};
 
-use super::endpoint::{Endpoint, read};
+use super::cluster::Place;
+use super::connect::connect;
+use super::endpoint::Endpoint;
+use super::refusal::refusal;
 use crate::config::scrub;
 use crate::domain::Failure;
 
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long a server may take over what is no script: others' scripts hold it up for as long as they run.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often in a row a cluster may send us elsewhere.
+const REDIRECTIONS: usize = 3;
 
 /// What the server answered to one command: a value or its words of refusal.
 pub type Reply = Result<Value, String>;
@@ -26,6 +30,8 @@ pub struct Session {
     /// Where to.
     pub endpoint: Arc<Endpoint>,
     wire: Option<Wire>,
+    /// Whether it stays with its node of a cluster, whatever key it is asked for.
+    fixed: bool,
 }
 
 struct Wire {
@@ -38,11 +44,38 @@ struct Wire {
 /// A command as the protocol has it.
 pub fn pack<W: AsRef<[u8]>>(words: &[W], into: &mut Vec<u8>) {
     into.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-    for word in words {
-        let word = word.as_ref();
-        into.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        into.extend_from_slice(word);
-        into.extend_from_slice(b"\r\n");
+    words.iter().for_each(|word| put(word.as_ref(), into));
+}
+
+fn put(word: &[u8], into: &mut Vec<u8>) {
+    into.push(b'$');
+    into.extend_from_slice(word.len().to_string().as_bytes());
+    into.extend_from_slice(b"\r\n");
+    into.extend_from_slice(word);
+    into.extend_from_slice(b"\r\n");
+}
+
+/// The words of a command, packed while they are gathered.
+#[derive(Default)]
+pub struct Words {
+    packed: Vec<u8>,
+    count: usize,
+}
+
+impl Words {
+    /// One more.
+    pub fn add(&mut self, word: impl AsRef<[u8]>) {
+        put(word.as_ref(), &mut self.packed);
+        self.count += 1;
+    }
+
+    /// The command that begins with these.
+    pub fn after<W: AsRef<[u8]>>(self, first: &[W]) -> Vec<u8> {
+        let mut into = format!("*{}\r\n", first.len() + self.count).into_bytes();
+        into.reserve(self.packed.len() + 8_192);
+        first.iter().for_each(|word| put(word.as_ref(), &mut into));
+        into.extend(self.packed);
+        into
     }
 }
 
@@ -57,12 +90,17 @@ pub enum Waited<S> {
 impl Session {
     /// To this place, when first needed.
     pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, wire: None }
+        Self { endpoint, wire: None, fixed: false }
     }
 
     /// Another connection to the same place.
     pub fn another(&self) -> Self {
         Self::new(Arc::clone(&self.endpoint))
+    }
+
+    /// One to this node of a cluster, which stays there.
+    pub fn fixed_at(&self, place: &Place) -> Self {
+        Self { fixed: true, ..Self::new(Arc::new(self.endpoint.at(place))) }
     }
 
     /// One for ending a script: a server that is busy with it lets nobody choose a database.
@@ -84,11 +122,28 @@ impl Session {
         reply.map_err(|words| self.refused(&words))
     }
 
-    /// Commands that were packed one after the other, in one write; the answers in order.
+    /// Commands that were packed one after the other, in one write; the answers in order. Where a cluster has their keys on
+    /// another node, they are sent there, and so is all that follows: nothing of what is refused for this was done.
     ///
     /// # Errors
     /// No answer.
     pub fn send(&mut self, packed: Vec<u8>, count: usize) -> Result<Vec<Reply>, Failure> {
+        for _ in 0..REDIRECTIONS {
+            let replies = self.send_here(packed.clone(), count)?;
+            let moved = replies.iter().find_map(|reply| reply.as_ref().err().and_then(|words| moved_to(words)));
+            match moved.filter(|_| !self.fixed) {
+                None => return Ok(replies),
+                Some((host, port)) => {
+                    let host = if host.is_empty() { self.endpoint.host() } else { host };
+                    self.endpoint = Arc::new(self.endpoint.at(&(host, port)));
+                    self.wire = None;
+                }
+            }
+        }
+        self.send_here(packed, count)
+    }
+
+    fn send_here(&mut self, packed: Vec<u8>, count: usize) -> Result<Vec<Reply>, Failure> {
         let until = Instant::now() + PATIENCE;
         match self.wait(packed, count, || (Instant::now() > until).then_some(()))? {
             Waited::Answered(replies) => Ok(replies),
@@ -108,12 +163,29 @@ impl Session {
         &mut self,
         packed: Vec<u8>,
         count: usize,
-        mut stop: impl FnMut() -> Option<S>,
+        stop: impl FnMut() -> Option<S>,
     ) -> Result<Waited<S>, Failure> {
-        let wire = self.wire()?;
-        if wire.ask.send((packed, count)).is_err() {
-            return Err(self.lost("the connection is gone"));
+        self.push(packed, count)?;
+        self.pull(stop)
+    }
+
+    /// Sends commands, whose answers are [pulled](Self::pull) later, in the order in which they were pushed.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn push(&mut self, packed: Vec<u8>, count: usize) -> Result<(), Failure> {
+        match self.wire()?.ask.send((packed, count)) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.lost("the connection is gone")),
         }
+    }
+
+    /// Waits for the oldest answers that were not yet pulled, for as long as `stop` has nothing to say.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn pull<S>(&mut self, mut stop: impl FnMut() -> Option<S>) -> Result<Waited<S>, Failure> {
+        let Some(wire) = &self.wire else { return Err(self.lost("the connection is gone")) };
         loop {
             match wire.answers.recv_timeout(Duration::from_millis(20)) {
                 Ok(Ok(replies)) => return Ok(Waited::Answered(replies)),
@@ -153,7 +225,7 @@ impl Session {
     fn wire(&mut self) -> Result<&mut Wire, Failure> {
         let wire = match self.wire.take() {
             Some(wire) => wire,
-            None => connect(&self.endpoint)?,
+            None => start(connect(&self.endpoint)?),
         };
         Ok(self.wire.insert(wire))
     }
@@ -171,58 +243,14 @@ impl Session {
     }
 }
 
-/// What a server's refusal means, by its first word.
-fn refusal(place: &str, words: &str) -> Failure {
-    match words.split(' ').next().unwrap_or_default() {
-        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => cluster(place).detail(words.to_owned()),
-        "READONLY" => Failure::unreachable(format!("{place} is a replica, which takes no writes"))
-            .detail(words.to_owned())
-            .hint("give the address of its master; `redis-cli INFO replication` shows it"),
-        "LOADING" => Failure::unreachable(format!("{place} is still loading its data"))
-            .detail(words.to_owned())
-            .hint("`stepladder wait` waits for it"),
-        "NOAUTH" | "WRONGPASS" => {
-            Failure::unreachable(format!("{place} does not let us in: {words}")).hint("check user and password")
-        }
-        "NOPERM" => Failure::failed(format!("{place} refuses: {words}"))
-            .hint("the user needs `~*` and the commands that the scripts use, and EVAL, EVALSHA, SCRIPT, COMMAND, TIME, XADD, XRANGE and the hash commands"),
-        "OOM" => Failure::failed(format!("{place} has no memory left for writes: {words}"))
-            .hint("raise `maxmemory`, or remove what is not needed"),
-        "MISCONF" | "NOREPLICAS" | "MASTERDOWN" => Failure::unreachable(format!("{place} takes no writes now: {words}")),
-        "BUSY" => Failure::unreachable(format!("{place} is busy running a script: {words}"))
-            .hint("`redis-cli SCRIPT KILL` ends one that has written nothing"),
-        _ => Failure::failed(format!("{place} refuses: {words}")),
-    }
+/// Where a cluster has what was asked for: `MOVED 3999 127.0.0.1:6381`.
+fn moved_to(words: &str) -> Option<Place> {
+    let (host, port) = words.strip_prefix("MOVED ")?.split(' ').nth(1)?.rsplit_once(':')?;
+    Some((host.to_owned(), port.parse().ok()?))
 }
 
-/// Why a cluster is not served.
-pub fn cluster(place: &str) -> Failure {
-    Failure::failed(format!("{place} is a node of a cluster, which this kind does not serve"))
-        .hint("script and ledger entry are one step on one node; a `.sh` script can run `redis-cli -c` with a ledger in another store")
-}
-
-/// Connects, and starts the thread that waits for answers.
-fn connect(endpoint: &Endpoint) -> Result<Wire, Failure> {
-    let place = endpoint.to_string();
-    let failed = |error: RedisError| {
-        let words = scrub(&error.to_string(), &endpoint.secrets());
-        let refused = error.kind() == ErrorKind::AuthenticationFailed || error.code().is_some();
-        match refused {
-            true => Failure::unreachable(format!("{place} does not let us in: {words}"))
-                .hint("check user, password and the database's number"),
-            false => Failure::unreachable(format!("{place} cannot be reached: {words}")),
-        }
-    };
-    let root_cert = endpoint.files.ca.as_deref().map(read).transpose()?;
-    let own = endpoint.files.own.as_ref();
-    let client_tls = own
-        .map(|(cert, key)| Ok::<_, Failure>(ClientTlsConfig { client_cert: read(cert)?, client_key: read(key)? }))
-        .transpose()?;
-    let client = match root_cert.is_some() || client_tls.is_some() {
-        true => Client::build_with_tls(endpoint.info.clone(), TlsCertificates { client_tls, root_cert }),
-        false => Client::open(endpoint.info.clone()),
-    };
-    let mut connection = client.and_then(|c| c.get_connection_with_timeout(CONNECT)).map_err(failed)?;
+/// Starts the thread that waits for the answers of a connection.
+fn start(mut connection: Connection) -> Wire {
     let (ask, asked) = channel::<(Vec<u8>, usize)>();
     let (answer, answers) = channel();
     thread::spawn(move || {
@@ -234,7 +262,7 @@ fn connect(endpoint: &Endpoint) -> Result<Wire, Failure> {
             }
         }
     });
-    Ok(Wire { ask, answers, id: None })
+    Wire { ask, answers, id: None }
 }
 
 fn talk(connection: &mut Connection, packed: &[u8], count: usize) -> Answer {
@@ -289,18 +317,10 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_to_do() {
-        use crate::FailureKind::{Failed, Unreachable};
-        for (words, kind, says) in [
-            ("MOVED 3999 127.0.0.1:6381", Failed, "cluster"),
-            ("READONLY You can't write against a read only replica.", Unreachable, "replica"),
-            ("LOADING Redis is loading the dataset in memory", Unreachable, "loading"),
-            ("NOPERM this user has no permissions", Failed, "NOPERM"),
-            ("ERR anything", Failed, "ERR anything"),
-        ] {
-            let failure = refusal("host:1/0", words);
-            assert_eq!(failure.kind, kind, "{words}");
-            assert!(failure.message.contains(says), "{failure}");
-        }
+    fn a_redirection_names_its_node() {
+        assert_eq!(moved_to("MOVED 3999 127.0.0.1:6381"), Some(("127.0.0.1".to_owned(), 6381)));
+        assert_eq!(moved_to("MOVED 3999 ::1:6381"), Some(("::1".to_owned(), 6381)));
+        assert_eq!(moved_to("MOVED 3999 :6381"), Some((String::new(), 6381)));
+        assert_eq!(moved_to("ERR no"), None);
     }
 }

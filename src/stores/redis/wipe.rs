@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use redis::Value;
 
+use super::cluster::Cluster;
 use super::ledger::{KEYS, eval, lua, was_ours};
 use super::locked::Held;
 use super::session::{Session, items, pack, text};
@@ -16,10 +17,21 @@ const WIPE: &str = lua!("wipe");
 /// How many keys are asked for at a time.
 const PAGE: &str = "1000";
 
-/// Calls `each` with every page of the user's keys.
+/// Calls `each` with every page of the user's keys, on every master of a cluster.
 fn pages(
     session: &mut Session,
+    cluster: Option<&Cluster>,
     mut each: impl FnMut(&mut Session, Vec<&[u8]>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match cluster {
+        Some(cluster) => cluster.masters().iter().try_for_each(|at| pages_of(&mut session.fixed_at(at), &mut each)),
+        None => pages_of(session, &mut each),
+    }
+}
+
+fn pages_of(
+    session: &mut Session,
+    each: &mut impl FnMut(&mut Session, Vec<&[u8]>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let ours: Vec<Vec<u8>> = KEYS.iter().map(|key| session.endpoint.key(key).into_bytes()).collect();
     let mut cursor = "0".to_owned();
@@ -47,7 +59,8 @@ fn pages(
 /// No answer.
 pub fn inventory(session: &mut Session) -> Result<Vec<String>, Failure> {
     let mut found: BTreeMap<(String, String), usize> = BTreeMap::new();
-    pages(session, |session, keys| {
+    let cluster = Cluster::find(session)?;
+    pages(session, cluster.as_ref(), |session, keys| {
         let mut packed = Vec::new();
         for key in &keys {
             pack(&[b"TYPE".as_slice(), key], &mut packed);
@@ -71,6 +84,21 @@ pub fn inventory(session: &mut Session) -> Result<Vec<String>, Failure> {
     Ok(lines)
 }
 
+/// Removes keys: in a cluster one by one, since a command takes no keys of several slots.
+fn unlink(session: &mut Session, keys: &[&[u8]], apart: bool) -> Result<(), Failure> {
+    let mut packed = Vec::new();
+    let commands = keys.chunks(if apart { 1 } else { keys.len().max(1) });
+    let count = commands.len();
+    for keys in commands {
+        let words: Vec<&[u8]> = std::iter::once(b"UNLINK".as_slice()).chain(keys.iter().copied()).collect();
+        pack(&words, &mut packed);
+    }
+    session
+        .send(packed, count)?
+        .into_iter()
+        .try_for_each(|reply| reply.map(drop).map_err(|words| session.refused(&words)))
+}
+
 /// Removes the user's keys and empties the ledger. Each page first looks whether the lease is still ours.
 ///
 /// # Errors
@@ -78,14 +106,17 @@ pub fn inventory(session: &mut Session) -> Result<Vec<String>, Failure> {
 pub fn wipe(held: &mut Held) -> Result<bool, Failure> {
     let mut session = held.session.another();
     let mut kept = true;
-    pages(&mut session, |session, keys| {
+    // Borrowed for the while, since each page looks at the lease.
+    let cluster = held.cluster.take();
+    let wiped = pages(&mut session, cluster.as_ref(), |session, keys| {
         kept = kept && held.renew()?;
         if kept {
-            let words: Vec<&[u8]> = std::iter::once(b"UNLINK".as_slice()).chain(keys).collect();
-            session.ask(&words)?;
+            unlink(session, &keys, cluster.is_some())?;
         }
         Ok(())
-    })?;
-    let words = eval(&held.session.endpoint, "EVAL", WIPE, [held.owner.token.clone()]);
+    });
+    held.cluster = cluster;
+    wiped?;
+    let words = eval(&held.session.endpoint, WIPE, [held.owner.token.clone()]);
     Ok(kept && held.session.ask(&words).map(|v| was_ours(&v))?)
 }

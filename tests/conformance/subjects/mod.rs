@@ -29,6 +29,7 @@ pub const SOURCES: &[Source] = &[
     #[cfg(feature = "mysql")]
     mysql::MYSQL,
     redis::SOURCE,
+    redis::CLUSTER,
     neo4j::SOURCE,
     chromadb::SOURCE,
     elasticsearch::ELASTICSEARCH,

@@ -1,4 +1,6 @@
-//! Redis, observed with redis-cli. A trial has a database of the server to itself, and one more for what is not the store's.
+//! Redis, observed with redis-cli. A trial has a database of the server to itself, and one more for what is not the store's; a
+//! cluster has one database, so a trial has all of it, and there are two clusters. There the connection names one node, the ledger is on another, and what
+//! the scripts do on the third.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -14,6 +16,13 @@ use crate::subject::{Source, Subject, random_name};
 pub const SOURCE: Source =
     Source { name: "redis", kind: "redis", variable: Some("STEPLADDER_TEST_REDIS_URL"), make: Redis::make };
 
+pub const CLUSTER: Source = Source {
+    name: "redis-cluster",
+    kind: "redis",
+    variable: Some("STEPLADDER_TEST_REDISCLUSTER_URL"),
+    make: Redis::make_cluster,
+};
+
 struct Redis {
     user: String,
     password: String,
@@ -21,6 +30,10 @@ struct Redis {
     port: String,
     database: u16,
     name: String,
+    /// The nodes of a cluster; none for a single server.
+    nodes: Vec<String>,
+    /// What the names of a cluster's keys begin with: it puts them on one node.
+    tag: &'static str,
     /// Holds the database for this trial; other processes of the suite respect it too.
     _lock: File,
 }
@@ -33,15 +46,30 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Redis {
     fn make() -> Box<dyn Subject> {
-        let url = std::env::var("STEPLADDER_TEST_REDIS_URL").expect("it was looked for before");
+        Self::at_variable("STEPLADDER_TEST_REDIS_URL", false)
+    }
+
+    fn make_cluster() -> Box<dyn Subject> {
+        Self::at_variable("STEPLADDER_TEST_REDISCLUSTER_URL", true)
+    }
+
+    fn at_variable(variable: &str, cluster: bool) -> Box<dyn Subject> {
+        let url = std::env::var(variable).expect("it was looked for before");
         let (login, place) = url.split_once("://").unwrap().1.rsplit_once('@').expect("a login is needed");
         let (user, password) = login.split_once(':').expect("a password is needed");
         let (host, port) = place.trim_end_matches('/').split_once(':').expect("a port is needed");
         let own = str::to_owned;
-        let (database, lock) = claim(port);
+        let number: u16 = port.parse().unwrap();
+        let (number, database, lock) = match cluster {
+            true => claim(&[(number, 0), (number + 3, 0)]),
+            false => claim(&(1..=TRIALS).map(|database| (number, database)).collect::<Vec<_>>()),
+        };
         let name = random_name();
-        let (user, password, host, port) = (own(user), own(password), own(host), own(port));
-        let subject = Self { user, password, host, port, database, name, _lock: lock };
+        let (user, password, host) = (own(user), own(password), own(host));
+        let nodes: Vec<String> = (0..3).filter(|_| cluster).map(|n| (number + n).to_string()).collect();
+        let port = nodes.get(1).cloned().unwrap_or_else(|| number.to_string());
+        let tag = if cluster { "{a}" } else { "" };
+        let subject = Self { user, password, host, port, database, name, nodes, tag, _lock: lock };
         subject.clean();
         Box::new(subject)
     }
@@ -51,8 +79,23 @@ impl Redis {
     }
 
     fn clean(&self) {
-        self.ask(&["FLUSHDB"]);
-        self.ask_in(self.database + FOREIGN, &["FLUSHDB"]);
+        self.everywhere(&["FLUSHDB"]);
+        if self.nodes.is_empty() {
+            self.ask_in(self.database + FOREIGN, &["FLUSHDB"]);
+        }
+    }
+
+    /// What every node answers; the one server, where there is no cluster.
+    fn everywhere(&self, words: &[&str]) -> String {
+        match self.nodes.is_empty() {
+            true => self.ask(words),
+            false => self.nodes.iter().map(|port| self.ask_at(port, 0, words) + "\n").collect(),
+        }
+    }
+
+    /// A key of the trial's.
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.tag)
     }
 
     fn ask(&self, words: &[&str]) -> String {
@@ -61,8 +104,16 @@ impl Redis {
 
     /// What redis-cli prints of the answer, its last newline apart.
     fn ask_in(&self, database: u16, words: &[&str]) -> String {
+        self.ask_at(&self.port, database, words)
+    }
+
+    fn ask_at(&self, port: &str, database: u16, words: &[&str]) -> String {
+        // Keys are looked for where they are, but for what is asked of a node by name.
+        let follow =
+            (!self.nodes.is_empty() && port == self.port && !["FLUSHDB", "KEYS"].contains(&words[0])).then_some("-c");
         let output = Command::new("redis-cli")
-            .args(["-h", &self.host, "-p", &self.port, "--user", &self.user, "-n", &database.to_string(), "-e"])
+            .args(follow)
+            .args(["-h", &self.host, "-p", port, "--user", &self.user, "-n", &database.to_string(), "-e"])
             .args(words)
             .env("REDISCLI_AUTH", &self.password)
             .stdin(Stdio::null())
@@ -78,16 +129,16 @@ impl Redis {
     }
 }
 
-/// Waits for a database that no other trial uses.
-fn claim(port: &str) -> (u16, File) {
+/// Waits for a database that no other trial uses: its server's port, its number.
+fn claim(databases: &[(u16, u16)]) -> (u16, u16, File) {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
-        for database in 1..=TRIALS {
+        for (port, database) in databases.iter().copied() {
             let path = std::env::temp_dir().join(format!("stepladder-conformance-redis-{port}-{database}.lock"));
             let file = File::options().create(true).truncate(false).write(true).open(path).unwrap();
             // SAFETY: `flock` takes any descriptor, and this one is open.
             if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-                return (database, file);
+                return (port, database, file);
             }
         }
         thread::sleep(Duration::from_millis(50));
@@ -134,35 +185,35 @@ impl Subject for Redis {
     }
 
     fn create(&self, thing: &str) -> String {
-        format!("HSET {thing} made 1")
+        format!("HSET {} made 1", self.key(thing))
     }
 
     fn remove(&self, thing: &str) -> String {
-        format!("DEL {thing}")
+        format!("DEL {}", self.key(thing))
     }
 
     fn notebook(&self) -> String {
-        "HSET notebook made 1".to_owned()
+        format!("HSET {} made 1", self.key("notebook"))
     }
 
     fn note(&self, word: &str) -> String {
-        format!("RPUSH notes {}", quoted(word))
+        format!("RPUSH {} {}", self.key("notes"), quoted(word))
     }
 
     fn reject(&self) -> String {
-        "RENAME no_such_key other".to_owned()
+        format!("RENAME {} {}", self.key("no_such_key"), self.key("other"))
     }
 
     fn sleep(&self, time: Duration) -> String {
-        format!("BLPOP nothing_comes {}", time.as_secs_f64())
+        format!("BLPOP {} {}", self.key("nothing_comes"), time.as_secs_f64())
     }
 
     fn shelf(&self) -> String {
-        "HSET shelf made 1".to_owned()
+        format!("HSET {} made 1", self.key("shelf"))
     }
 
     fn keep(&self, name: &str, text: &str) -> String {
-        format!("HSET shelf {name} {}", quoted(text))
+        format!("HSET {} {name} {}", self.key("shelf"), quoted(text))
     }
 
     fn noise(&self, bytes: usize) -> String {
@@ -174,29 +225,31 @@ impl Subject for Redis {
     }
 
     fn picture(&self) -> String {
-        self.ask(&["EVAL", ALL, "0"])
+        self.everywhere(&["EVAL", ALL, "0"])
     }
 
     fn things(&self) -> Vec<String> {
-        let other =
-            |key: &String| !OURS.contains(&key.as_str()) && !["notebook", "notes", "shelf"].contains(&key.as_str());
-        let mut things: Vec<String> = self.lines(&["KEYS", "*"]).into_iter().filter(other).collect();
+        let names = self.everywhere(&["KEYS", "*"]);
+        let names = names.lines().filter(|name| !name.is_empty() && !OURS.contains(name));
+        let names = names.map(|name| name.strip_prefix(self.tag).unwrap_or(name).to_owned());
+        let mut things: Vec<String> =
+            names.filter(|name| !["notebook", "notes", "shelf"].contains(&name.as_str())).collect();
         things.sort();
         things
     }
 
     fn notes(&self) -> Vec<String> {
-        self.lines(&["LRANGE", "notes", "0", "-1"])
+        self.lines(&["LRANGE", &self.key("notes"), "0", "-1"])
     }
 
     fn kept(&self, name: &str) -> Option<String> {
-        Some(self.ask(&["HGET", "shelf", name])).filter(|text| !text.is_empty())
+        Some(self.ask(&["HGET", &self.key("shelf"), name])).filter(|text| !text.is_empty())
     }
 
     fn ledger(&self) -> Vec<(String, String, String)> {
-        let read = "local rows = {} for _, row in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do \
-            local f = {} for i = 1, #row[2], 2 do f[row[2][i]] = row[2][i + 1] end \
-            rows[#rows + 1] = f.event .. '\\31' .. f.direction .. '\\31' .. f.label end return rows";
+        let read = "local rows = {} for _, row in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do \
+            local e = cjson.decode(row) \
+            rows[#rows + 1] = e.event .. '\\31' .. e.direction .. '\\31' .. e.label end return rows";
         self.lines(&["EVAL", read, "1", "{stepladder}:ledger"]).iter().map(|line| three(line)).collect()
     }
 
@@ -210,8 +263,8 @@ impl Subject for Redis {
 
     fn at_work(&self) -> usize {
         let database = format!(" db={} ", self.database);
-        let waits = |line: &&String| line.contains(&database) && line.contains(" flags=b ");
-        self.lines(&["CLIENT", "LIST"]).iter().filter(waits).count()
+        let waits = |line: &&str| line.contains(&database) && line.contains(" flags=b ");
+        self.everywhere(&["CLIENT", "LIST"]).lines().filter(|line| waits(&line)).count()
     }
 
     fn give_lease_away(&self, time: Duration) {
@@ -247,14 +300,16 @@ impl Subject for Redis {
             &["XGROUP", "CREATE", "litter:stream", "group", "$"],
             &["SET", "it's a \"key\"; 🪜 {stepladder}:*", "x"],
             &["SET", "{stepladder}:litter", "x"],
-            &["EVAL", "for i = 1, 2500 do redis.call('SET', 'many:' .. i, i) end", "0"],
+            &["EVAL", "for i = 1, 2500 do redis.call('SET', KEYS[1] .. i, i) end", "1", "{many}:"],
         ] {
             self.ask(words);
         }
     }
 
     fn plant_foreign(&self) {
-        self.ask_in(self.database + FOREIGN, &["SET", "foreign", "x"]);
+        if self.nodes.is_empty() {
+            self.ask_in(self.database + FOREIGN, &["SET", "foreign", "x"]);
+        }
         let library = format!("{}_foreign", self.name);
         let code = format!("#!lua name={library}\nredis.register_function('{library}', function() return 1 end)");
         self.ask(&["FUNCTION", "LOAD", &code]);
@@ -262,7 +317,7 @@ impl Subject for Redis {
 
     fn foreign_is_there(&self) -> bool {
         let library = format!("{}_foreign", self.name);
-        self.ask_in(self.database + FOREIGN, &["GET", "foreign"]) == "x"
+        (!self.nodes.is_empty() || self.ask_in(self.database + FOREIGN, &["GET", "foreign"]) == "x")
             && self.ask(&["FUNCTION", "LIST"]).contains(&library)
     }
 

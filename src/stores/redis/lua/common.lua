@@ -5,14 +5,14 @@ local function now()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 local function whole(n) return fmt('%.0f', n) end
--- Appends an entry: its fields stand in `from[first]` to `from[last]`, then come those of `more`.
-local function append(from, first, last, more)
-  local fields = {}
-  for i = first, last do fields[#fields + 1] = from[i] end
-  for _, v in ipairs(more) do fields[#fields + 1] = v end
-  fields[#fields + 1] = 'at'
-  fields[#fields + 1] = whole(now())
-  local seq = call('HINCRBY', META, 'seq', 1)
-  call('XADD', LEDGER, seq .. '-0', unpack(fields))
-  return whole(seq)
+-- Closes an entry, which comes as an object of JSON without its last brace.
+local function closed(entry, more, at) return entry .. more .. ',"at":' .. whole(at) .. '}' end
+-- Appends one; its number, which is its place.
+local function append(entry, more) return call('RPUSH', LEDGER, closed(entry, more, now())) end
+local function parts(done, total) return ',"done":' .. whole(done) .. ',"total":' .. total end
+-- A step that is begun and has so many parts done.
+local function begun(version, entry, done, total)
+  local seq = append(entry, ',"event":"begun"' .. parts(done, total))
+  call('HSET', PARTS, version, whole(seq) .. ' ' .. whole(done) .. ' ' .. total)
 end
+local function ended(took, total) return ',"event":"done","duration":' .. took .. parts(tonumber(total), total) end

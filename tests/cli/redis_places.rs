@@ -1,0 +1,215 @@
+//! Redis on more than one server: a cluster, replicas, sentinels. The tests that need servers are left out without
+//! `STEPLADDER_TEST_REDIS_URL` or `STEPLADDER_TEST_REDISCLUSTER_URL`; in CI that is a failure.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::world::World;
+
+const UP: &str = "migrations/redis/001_a.up.redis";
+const DOWN: &str = "migrations/redis/001_a.down.redis";
+
+fn variable(name: &str) -> Option<String> {
+    let wish = std::env::var("STEPLADDER_TEST_SERVERS").unwrap_or_default();
+    let needed = wish == "all" || wish != "none" && std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
+    let url = std::env::var(name).ok().filter(|url| !url.is_empty() && wish != "none");
+    assert!(url.is_some() || !needed, "{name} is not set");
+    url
+}
+
+fn ask(url: &str, words: &[&str]) -> String {
+    let output = Command::new("redis-cli").args(["--no-auth-warning", "-c", "-u", url]).args(words).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// The first of the test's clusters, which this test has to itself.
+struct Cluster {
+    world: World,
+    nodes: Vec<String>,
+    _alone: File,
+}
+
+impl Cluster {
+    fn new(url: &str) -> Self {
+        let (before, port) = url.rsplit_once(':').unwrap();
+        let port: u16 = port.trim_end_matches('/').parse().unwrap();
+        let nodes: Vec<String> = (port..port + 3).map(|port| format!("{before}:{port}")).collect();
+        // The conformance suite takes the same lock.
+        let path = std::env::temp_dir().join(format!("stepladder-conformance-redis-{port}-0.lock"));
+        let lock = File::options().create(true).truncate(false).write(true).open(path).unwrap();
+        // SAFETY: `flock` takes any descriptor, and this one is open.
+        assert_eq!(unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) }, 0);
+        let world = World::new().file("stepladder.toml", "[stores.redis]\n").file(DOWN, "# nothing\n");
+        let cluster = Self { world: world.variable("REDIS_URL", &nodes[2]), nodes, _alone: lock };
+        cluster.clean();
+        cluster
+    }
+
+    fn clean(&self) {
+        self.nodes.iter().for_each(|node| drop(ask(node, &["FLUSHALL"])));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.clean();
+    }
+}
+
+#[test]
+fn a_cluster_takes_scripts_of_one_slot_and_single_commands_of_any() {
+    let Some(url) = variable("STEPLADDER_TEST_REDISCLUSTER_URL") else { return };
+    let cluster = Cluster::new(&url);
+    let world = &cluster.world;
+    for (script, line, words) in [
+        ("SET a 1\nSET b 1\n", 2, "`a` (line 1) in 15495, `b` in 3300"),
+        ("SET {a}x 1\n# no\nMSET {a}y 1 b 2\n", 3, "its keys are in several slots"),
+        ("# stepladder: no-transaction\nSET a 1\nMSET a 1 b 2\n", 3, "its keys are in several slots"),
+    ] {
+        world.write(UP, script);
+        let said = world.run("up").all();
+        assert!(said.contains(&format!("001_a.up.redis:{line}")) && said.contains(words), "{said}");
+        assert!(said.contains("{user:1}:name") && said.contains("nothing of it was kept"), "{said}");
+        assert_eq!(ask(&url, &["EXISTS", "a"]), "0", "{script}");
+    }
+    world.write(UP, "# stepladder: no-transaction\nSET a 1\nSET b 1\nINCR c\nLPUSH a 1\nINCR c\n");
+    let said = world.run("up").all();
+    assert!(said.contains("001_a.up.redis:5") && said.contains("parts 1 to 3 of 5"), "{said}");
+    world.write(UP, "# stepladder: no-transaction\nSET a 1\nSET b 1\nINCR c\nSET d 1\nINCR c\n");
+    world.ok("repair redis/1 --resume --yes");
+    assert_eq!((ask(&url, &["GET", "b"]), ask(&url, &["GET", "c"])), ("1".to_owned(), "2".to_owned()));
+    // Half of what went to another node in one go is counted too.
+    world.write("migrations/redis/002_b.up.redis", "SET {a}x 1\nINCR {a}n\nLPUSH {a}x 1\nINCR {a}n\n");
+    world.write("migrations/redis/002_b.down.redis", "# nothing\n");
+    let said = world.run("up").all();
+    assert!(said.contains("002_b.up.redis:3") && said.contains("parts 1 to 2 of 4"), "{said}");
+    world.write("migrations/redis/002_b.up.redis", "SET {a}x 1\nINCR {a}n\nSET {a}y 1\nINCR {a}n\n");
+    world.ok("repair redis/2 --resume --yes");
+    assert_eq!(ask(&url, &["GET", "{a}n"]), "2");
+}
+
+#[test]
+fn a_cluster_runs_programs_that_say_their_keys_and_keeps_libraries_on_every_master() {
+    let Some(url) = variable("STEPLADDER_TEST_REDISCLUSTER_URL") else { return };
+    let cluster = Cluster::new(&url);
+    let world = &cluster.world;
+    let program = "migrations/redis/001_a.up.lua";
+    world.write(program, "redis.call('SET', 'a', 1)\n");
+    let said = world.run("up").all();
+    assert!(said.contains("has to say its keys") && said.contains("-- KEYS: a b"), "{said}");
+    world.write(program, "-- KEYS: a\nredis.call('SET', KEYS[1], 1)\nredis.call('LPUSH', KEYS[1], 1)\n");
+    let said = world.run("up").all();
+    assert!(said.contains("001_a.up.lua:3") && said.contains("WRONGTYPE"), "{said}");
+    world.ok("repair redis/1 --mark reverted");
+    world.write(program, "-- KEYS: a\nredis.call('SET', KEYS[1], 7)\n");
+    world.ok("up");
+    assert_eq!(ask(&url, &["GET", "a"]), "7");
+    let library = "#!lua name=places\nredis.register_function('places', function() return 1 end)\n";
+    world.write("migrations/redis/002_b.up.lua", library);
+    world.write("migrations/redis/002_b.down.redis", "FUNCTION DELETE places\n");
+    let everywhere = || cluster.nodes.iter().filter(|node| ask(node, &["FUNCTION", "LIST"]).contains("places")).count();
+    world.ok("up");
+    assert_eq!(everywhere(), 3);
+    world.ok("down");
+    assert_eq!(everywhere(), 0);
+    assert!(world.ok("doctor").all().contains("a cluster of 3 masters"));
+    world.write("stepladder.toml", format!("[stores.redis]\nurl = \"{}/3\"\n", cluster.nodes[0]));
+    let said = world.run("status");
+    assert!(said.code == 6 && said.all().contains("database 0 alone"), "{}", said.all());
+}
+
+/// A server of the test's own, ended with it.
+struct Server {
+    child: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn new(sentinel_of: Option<u16>, settings: &[&str]) -> Self {
+        // Nobody else takes it in the moment until the server does.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let mut lines = format!("bind 127.0.0.1\nport {port}\ndir {}\n", folder.path().display());
+        lines += &sentinel_of.map_or_else(
+            || "save \"\"\nrepl-diskless-sync-delay 0\nrequirepass pw-7731\nmasterauth pw-7731\n".to_owned(),
+            |of| {
+                format!(
+                    "sentinel monitor main 127.0.0.1 {of} 1\nsentinel auth-pass main pw-7731\n\
+                     sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n"
+                )
+            },
+        );
+        settings.iter().for_each(|line| lines += &format!("{line}\n"));
+        let file = folder.path().join("redis.conf");
+        std::fs::write(&file, lines).unwrap();
+        let mut command = Command::new("redis-server");
+        command.arg(&file).args(sentinel_of.map(|_| "--sentinel")).stdin(Stdio::null()).stdout(Stdio::null());
+        let server = Self { child: command.spawn().expect("redis-server is needed"), port, _folder: folder };
+        server.until(&["PING"], |said| said == "PONG" || said.contains("NOAUTH"));
+        server
+    }
+
+    fn ask(&self, words: &[&str]) -> String {
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &self.port.to_string()]).args(words).env("REDISCLI_AUTH", "pw-7731");
+        let output = command.output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    fn until(&self, words: &[&str], fine: impl Fn(&str) -> bool) {
+        let end = Instant::now() + Duration::from_secs(40);
+        while !fine(&self.ask(words)) {
+            assert!(Instant::now() < end, "{words:?} still says {}", self.ask(words));
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_replica_names_its_master_and_sentinels_name_the_new_one() {
+    if variable("STEPLADDER_TEST_REDIS_URL").is_none() {
+        return;
+    }
+    let old = Server::new(None, &[]);
+    let new = Server::new(None, &[&format!("replicaof 127.0.0.1 {}", old.port)]);
+    let sentinel = Server::new(Some(old.port), &[]);
+    new.until(&["INFO", "replication"], |said| said.contains("master_link_status:up"));
+    let world = World::new().file("stepladder.toml", "[stores.redis]\n").file(UP, "SET a 1\n").file(DOWN, "DEL a\n");
+
+    let world = world.variable("REDIS_URL", &format!("redis://:pw-7731@127.0.0.1:{}", new.port));
+    let said = world.run("up");
+    let master = format!("is a replica of 127.0.0.1:{}, and takes no writes", old.port);
+    assert!(said.code == 6 && said.all().contains(&master), "{}", said.all());
+    assert!(world.run("doctor").all().contains(&master));
+
+    // The first sentinel does not answer.
+    let through = |name: &str| format!("redis+sentinel://:pw-7731@127.0.0.1:1,127.0.0.1:{}/{name}/2", sentinel.port);
+    let world = world.variable("REDIS_URL", &through("other"));
+    let said = world.run("status");
+    assert!(said.code == 6 && said.all().contains("knows no master `other`"), "{}", said.all());
+    let world = world.variable("REDIS_URL", &through("main"));
+    world.ok("up");
+    assert_eq!(old.ask(&["-n", "2", "GET", "a"]), "1");
+
+    sentinel.until(&["SENTINEL", "REPLICAS", "main"], |said| said.contains(&new.port.to_string()));
+    sentinel.until(&["SENTINEL", "FAILOVER", "main"], |said| said == "OK");
+    new.until(&["ROLE"], |said| said.starts_with("master"));
+    world.write("migrations/redis/002_b.up.redis", "SET b 1\n");
+    world.write("migrations/redis/002_b.down.redis", "DEL b\n");
+    sentinel.until(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"], |said| said.contains(&new.port.to_string()));
+    world.ok("up");
+    assert_eq!((new.ask(&["-n", "2", "GET", "b"]), world.run("check").code), ("1".to_owned(), 0));
+    assert!(!world.run("status").all().contains("pw-7731"));
+}
