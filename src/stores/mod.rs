@@ -21,6 +21,7 @@ mod card;
 pub mod chromadb;
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
+pub mod host;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "influxdb")]
