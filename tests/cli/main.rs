@@ -13,6 +13,8 @@ mod elasticsearch;
 mod failures;
 mod fresh;
 mod generate;
+#[cfg(feature = "shell")]
+mod guests;
 #[cfg(feature = "influxdb")]
 mod influxdb;
 mod init;
