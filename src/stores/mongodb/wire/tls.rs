@@ -1,5 +1,6 @@
 //! TLS over rustls, as the options `tls*` of a connection string have it.
 
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,9 @@ pub fn wrap(
         connection.complete_io(&mut stream).map_err(|e| match e.get_ref().and_then(|i| i.downcast_ref::<Error>()) {
             Some(Error::InvalidMessage(_)) => Trouble::Line(format!("{host} does not speak TLS on this port")),
             Some(error) => refused(error.to_string()),
+            None if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Trouble::Line(format!(
+                "{host} does not answer while TLS is being set up: if it speaks none on this port, say `tls=false` behind the `?`"
+            )),
             None => Trouble::Line(format!("{host} hung up while TLS was being set up: {e}")),
         })?;
     }
