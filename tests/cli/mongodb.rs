@@ -432,3 +432,53 @@ fn a_name_in_the_dns_stands_for_servers_and_options() {
     connect("good.0.0.1", "tls=false", &names.1);
     clean(world);
 }
+
+#[test]
+fn two_ledgers_in_one_database_leave_each_other_alone() {
+    let Some(world) = project("two") else { return };
+    let url = format!(
+        "{}cli_two_{}?authSource=admin",
+        std::env::var("STEPLADDER_TEST_MONGODB_URL").unwrap(),
+        std::process::id()
+    );
+    world.write(
+        "stepladder.toml",
+        format!(
+            "[stores.one]\nkind = \"mongodb\"\nurl = {url:?}\n[stores.two]\nkind = \"mongodb\"\nurl = {url:?}\nledger = \"ops\"\n"
+        ),
+    );
+    for store in ["one", "two"] {
+        let put = format!("{{ \"insert\": \"things\", \"documents\": [{{ \"_id\": \"{store}\" }}] }}\n");
+        let take = format!(
+            "{{ \"delete\": \"things\", \"deletes\": [{{ \"q\": {{ \"_id\": \"{store}\" }}, \"limit\": 1 }}] }}\n"
+        );
+        world.write(&format!("migrations/{store}/001_a.up.json"), put);
+        world.write(&format!("migrations/{store}/001_a.down.json"), take);
+    }
+    let collections = || {
+        let output = std::process::Command::new("mongosh")
+            .args(["--quiet", "--norc", &url, "--eval", "EJSON.stringify(db.getCollectionNames().sort())"])
+            .output()
+            .expect("mongosh runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    // One lease each: both stores in one run.
+    world.ok("up");
+    world.ok("check");
+    assert_eq!(
+        collections(),
+        "[\"ops_lease\",\"ops_ledger\",\"ops_scripts\",\"stepladder_lease\",\"stepladder_ledger\",\"stepladder_scripts\",\"things\"]"
+    );
+    assert!(world.ok("fresh --dry-run -s two").all().contains("collection things (2 documents)"));
+    // `fresh` of either knows the other's ledger, whose things it drops as well.
+    for (fresh, other) in [("two", "one"), ("one", "two")] {
+        world.ok(&format!("fresh --yes -s {fresh}"));
+        let entries = world.ok(&format!("history --json -s {other}")).json();
+        assert!(!entries["entries"].as_array().unwrap().is_empty(), "the ledger of {other} is gone: {entries}");
+    }
+    world.ok("down --all --yes");
+    world.write("stepladder.toml", format!("[stores.two]\nkind = \"mongodb\"\nurl = {url:?}\nledger = \"a$b\"\n"));
+    says(&world.run("status"), 2, &["cannot begin the names of collections", "ops_ledger"]);
+    world.write("stepladder.toml", format!("[stores.mongodb]\nurl = {url:?}\n"));
+    clean(&world);
+}

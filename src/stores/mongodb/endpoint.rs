@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::ledger::{Names, PREFIX};
 use super::srv::Srv;
 use super::wire::{Mechanism, Trouble};
 use crate::config::Secret;
@@ -29,6 +30,8 @@ pub struct Endpoint {
     pub direct: bool,
     /// The replica set that it has to be.
     pub replica_set: Option<String>,
+    /// The collections of the ledger.
+    pub names: Names,
     /// The name in the DNS that stands for the servers, where one does.
     srv: Option<Srv>,
     /// As it goes to mongosh.
@@ -45,6 +48,7 @@ pub struct Parts {
     /// What stands behind the `?`.
     pub options: Vec<(String, String)>,
     root: PathBuf,
+    names: Names,
 }
 
 /// User and password.
@@ -99,6 +103,7 @@ impl Endpoint {
             named,
             options: options(query)?,
             root: settings.root.clone(),
+            names: names(option("ledger").unwrap_or(PREFIX))?,
         };
         match is_srv {
             false => parts.endpoint(hosts.split(',').map(host).collect::<Result<_, _>>()?),
@@ -204,11 +209,22 @@ impl Parts {
             hosts,
             login: login.map(|login| log_in(login.reveal(), self.named.as_deref(), &option)).transpose()?,
             database: self.database.clone(),
+            names: self.names.clone(),
             srv: None,
             url: Secret::default(),
         };
         endpoint.url = endpoint.rebuilt(&self.options);
         Ok(endpoint)
+    }
+}
+
+/// The ledger's collections, which have to be some that MongoDB takes.
+fn names(prefix: &str) -> Result<Names, Failure> {
+    let is_fit = |name: &str| !name.is_empty() && name.len() <= 100 && !name.starts_with("system.");
+    match is_fit(prefix) && !prefix.contains(['$', '\0']) {
+        true => Ok(Names::of(prefix)),
+        false => Err(Failure::usage(format!("`ledger = \"{prefix}\"` cannot begin the names of collections"))
+            .hint("it is what they begin with: ledger = \"ops\" makes ops_ledger, ops_scripts and ops_lease")),
     }
 }
 
@@ -342,6 +358,15 @@ mod tests {
             "mongodb://me:a%2Fb%40@one:27017,[::1]:2/shop?replicaSet=rs0&tlsCAFile=ca.pem&authSource=users"
         );
         assert!(!format!("{endpoint:?}").contains("a/b@"));
+    }
+
+    #[test]
+    fn the_ledgers_names_begin_as_the_section_says() {
+        assert_eq!(resolve("mongodb://h/shop", &[]).unwrap().names.entries, "stepladder_ledger");
+        assert_eq!(resolve("mongodb://h/shop", &[("ledger", "ops")]).unwrap().names, Names::of("ops"));
+        for prefix in ["", "system.x", "a$b", &"a".repeat(101)] {
+            assert!(resolve("mongodb://h/shop", &[("ledger", prefix)]).is_err(), "{prefix}");
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub static KIND: Kind = Kind {
         default_port: Some(27017),
         options: &[
             ("database", "the database, where the URL names none"),
+            ("ledger", "what the names of the ledger's collections begin with (stepladder)"),
             ("dns", "the name server that is asked for mongodb+srv, instead of the system's"),
         ],
         example_url: "mongodb://user:secret@localhost:27017/shop?authSource=admin",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 
 use super::endpoint::Endpoint;
+use super::ledger::Names;
 use super::wire::{Connection, Trouble, Watch, number};
 use crate::domain::Failure;
 
@@ -41,6 +42,11 @@ impl Session {
     /// Where it leads.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The collections of the ledger.
+    pub fn names(&self) -> &Names {
+        &self.endpoint.names
     }
 
     /// Asks the database something that may be asked twice.
