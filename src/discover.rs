@@ -15,7 +15,9 @@ use crate::domain::lines;
 use crate::domain::mode::{ANY, PROGRAMS};
 use crate::domain::redis;
 use crate::domain::sql::{self, Shape};
-use crate::domain::{Catalog, Checksum, Direction, FileName, Finding, Script, Version, Wrong, cypher, directive};
+use crate::domain::{
+    Catalog, Checksum, Direction, FileName, Finding, Migration, Script, Version, Wrong, cypher, directive, guest,
+};
 use crate::stores::Card;
 
 /// The catalog of a store.
@@ -37,12 +39,22 @@ pub fn catalog(config: &Config, store: &StoreConfig) -> Catalog {
     }
     let mut catalog = Catalog::pair(&store.name, files, config.require_down);
     findings.append(&mut catalog.findings);
+    if store.keeper.is_some() {
+        findings.extend(catalog.migrations.values().filter_map(|m| unkept(&store.name, m)));
+    }
     for finding in &mut findings {
         finding.store.get_or_insert_with(|| store.name.clone());
     }
     findings.sort_by(|a, b| (&a.place, a.line).cmp(&(&b.place, b.line)));
     catalog.findings = findings;
     catalog
+}
+
+/// A migration whose number another store's ledger cannot keep.
+fn unkept(store: &str, migration: &Migration) -> Option<Finding> {
+    let failure = guest::key(store, migration.version).err()?;
+    let finding = Finding::error("long-version", &migration.up.path, failure.message);
+    Some(failure.hints.into_iter().fold(finding, Finding::hint))
 }
 
 /// A seed script of a store.
@@ -179,6 +191,10 @@ fn io_words(error: &walkdir::Error) -> String {
 fn folder_problem(folder: &Path, config: &Config, error: &walkdir::Error) -> Option<Finding> {
     let missing = error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound);
     let shown = config.shown(folder);
+    if missing && config.stores.values().any(|store| store.folder == folder && config.is_host(&store.name)) {
+        // It is there to keep other stores' ledgers.
+        return None;
+    }
     Some(match missing {
         true => Finding::problem("no-folder", shown, "does not exist")
             .hint("make the folder, or take the store out of the configuration"),

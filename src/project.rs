@@ -1,6 +1,7 @@
 //! A project: its configuration, its catalogs and its stores. What an application embeds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use crate::domain::plan_up::{UpRequest, plan_up, requirement_findings};
 use crate::domain::{Catalog, Failure, FailureKind, Finding, Plan, StoreState};
 use crate::execute::{self, Event, Records, Report, RunOptions};
 use crate::process::identity;
-use crate::stores::{Card, Ledger, Stop, Store};
+use crate::stores::host::{Host, WeakHost};
+use crate::stores::{self, Card, Ledger, Stop, Store};
 
 /// Configuration and catalogs, read; nothing is connected yet.
 pub struct Project {
@@ -20,6 +22,8 @@ pub struct Project {
     pub config: Config,
     /// What the files of each store say.
     pub catalogs: BTreeMap<String, Catalog>,
+    /// The stores in use that keep others' ledgers: each is opened once for all.
+    hosts: Mutex<BTreeMap<String, WeakHost>>,
 }
 
 /// A store that is open, with what the engine needs to know of it.
@@ -72,7 +76,7 @@ impl Project {
         let config = Config::load(flags)?;
         let catalogs =
             config.stores.values().map(|store| (store.name.clone(), discover::catalog(&config, store))).collect();
-        Ok(Self { config, catalogs })
+        Ok(Self { config, catalogs, hosts: Mutex::default() })
     }
 
     /// Everything that is wrong with the files, without any server: for `validate`.
@@ -165,17 +169,41 @@ impl Project {
     /// # Errors
     /// A connection that is missing or cannot be understood.
     pub fn open_store(&self, config: &StoreConfig, ask: Ask<'_>) -> Result<Opened, Failure> {
+        let (store, lease) = match &config.keeper {
+            _ if self.config.is_host(&config.name) => {
+                (Box::new(self.host(config, ask)?) as Box<dyn Store>, config.lease)
+            }
+            None => (self.connect(config, None, ask)?, config.lease),
+            Some(keeper) => {
+                let keeper = self.config.named(keeper)?;
+                (self.connect(config, Some(self.host(keeper, ask)?), ask)?, keeper.lease)
+            }
+        };
+        Ok(Opened { kind: config.kind, store, lease, timeout: config.timeout })
+    }
+
+    fn connect(&self, config: &StoreConfig, host: Option<Host>, ask: Ask<'_>) -> Result<Box<dyn Store>, Failure> {
         let url = match &config.url {
             Some((url, _)) => Some(url.clone()),
             None => ask(config)?,
         };
         let url = url.ok_or_else(|| config.no_connection())?;
         let origin = config.url.as_ref().map_or(Origin::Answer, |(_, origin)| origin.clone());
-        let store = (config.kind.open)(&config.settings(&self.config, url)).map_err(|mut failure| {
+        stores::open(config.kind, &config.settings(&self.config, url), host).map_err(|mut failure| {
             failure.details.push(format!("the connection of {} comes from {origin}", config.name));
             failure
-        })?;
-        Ok(Opened { kind: config.kind, store, lease: config.lease, timeout: config.timeout })
+        })
+    }
+
+    /// A store that keeps others' ledgers.
+    fn host(&self, config: &StoreConfig, ask: Ask<'_>) -> Result<Host, Failure> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(&config.name).and_then(WeakHost::upgrade) {
+            return Ok(host);
+        }
+        let host = Host::new(&config.name, self.connect(config, None, ask)?);
+        hosts.insert(config.name.clone(), host.downgrade());
+        Ok(host)
     }
 
     /// What planning needs to know, from records.

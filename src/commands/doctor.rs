@@ -8,7 +8,7 @@ use super::End;
 use super::call::Call;
 use super::lock::holder_words;
 use crate::config::StoreConfig;
-use crate::domain::{Failure, FailureKind};
+use crate::domain::{Failure, FailureKind, guest};
 use crate::process::identity;
 use crate::project::{Opened, Project};
 use crate::report::words::count;
@@ -99,7 +99,8 @@ fn ledger(project: &Project, store: &str, opened: &mut Opened) -> Finding {
     match opened.store.look() {
         Err(failure) => fault("ledger", failure),
         Ok(ledger) if !ledger.exists => fine("ledger", "none yet: the first run makes it".to_owned()),
-        Ok(ledger) => {
+        Ok(mut ledger) => {
+            ledger.entries.retain(|e| guest::of(e).is_none());
             let records = crate::domain::fold(&ledger.entries);
             let applied = records.values().filter(|r| r.is_applied()).count();
             let halves: Vec<String> =

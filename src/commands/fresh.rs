@@ -9,8 +9,8 @@ use super::dry_run;
 use super::run::{Meant, carry_out};
 use super::seed::run_seeds;
 use crate::cli::FreshArgs;
-use crate::domain::Failure;
 use crate::domain::plan_up::UpRequest;
+use crate::domain::{Failure, guest};
 use crate::execute::Records;
 use crate::project::{Fleet, Project};
 use crate::report::words::list;
@@ -52,7 +52,9 @@ fn refuse_protected(project: &Project, args: &FreshArgs) -> Result<(), Failure> 
 
 /// The records as they will be once the chosen stores are empty.
 fn wiped(fleet: &mut Fleet) -> Result<Records, Failure> {
-    let mut records = fleet.look()?.1;
+    let (ledgers, mut records) = fleet.look()?;
+    let entries = ledgers.iter().map(|(name, ledger)| (name.as_str(), ledger.entries.as_slice()));
+    guest::refuse_loss(entries, &fleet.chosen)?;
     records.extend(fleet.chosen.iter().map(|name| (name.clone(), BTreeMap::new())));
     Ok(records)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::End;
 use super::call::Call;
 use crate::cli::HistoryArgs;
-use crate::domain::{Direction, Entry, EntryEvent, Failure};
+use crate::domain::{Direction, Entry, EntryEvent, Failure, guest};
 use crate::report::words::{instant, moment, short_run, span};
 use crate::report::{Cell, Style, Table, listener};
 use crate::stores::Ledger;
@@ -37,7 +37,7 @@ pub(super) fn history(call: &Call, args: &HistoryArgs) -> Result<End, Failure> {
 fn merged<'a>(ledgers: impl Iterator<Item = (&'a String, &'a Ledger)>) -> Vec<(&'a str, &'a Entry)> {
     let mut keyed: Vec<(i64, &str, &Entry)> = Vec::new();
     for (store, ledger) in ledgers {
-        let mut sorted: Vec<&Entry> = ledger.entries.iter().collect();
+        let mut sorted: Vec<&Entry> = ledger.entries.iter().filter(|e| guest::of(e).is_none()).collect();
         sorted.sort_by_key(|e| e.seq);
         let mut at = i64::MIN;
         for entry in sorted {

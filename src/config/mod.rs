@@ -3,6 +3,7 @@
 pub mod ask;
 mod environment;
 mod file;
+mod keepers;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -81,6 +82,8 @@ pub struct StoreConfig {
     pub timeout: Option<Duration>,
     /// How long its lease lasts.
     pub lease: Duration,
+    /// The other store that keeps its ledger and lease, where one does.
+    pub keeper: Option<String>,
     /// Its further keys.
     pub options: BTreeMap<String, String>,
 }
@@ -140,6 +143,7 @@ impl Config {
             config.stores.insert(name, store);
         }
         config.add_folders()?;
+        keepers::check(&config)?;
         Ok(config)
     }
 
@@ -151,19 +155,24 @@ impl Config {
                 return Err(file::unknown_key(&format!("stores.{name}"), key, kind));
             }
         }
+        let keeper = crate::stores::keeper(kind, &said.options).map(str::to_owned);
+        if keeper.is_some() && said.lease.is_some() {
+            return Err(keepers::no_lease(name));
+        }
         Ok(StoreConfig {
             folder: said.folder.map_or_else(|| self.migrations.join(name), |f| self.root.join(f)),
             seeds: said.seeds.map_or_else(|| self.seeds.join(name), |f| self.root.join(f)),
             // A default is no connection for a store that may be left out: whoever wants it says so.
             url: self
                 .url(name, kind, said.url)
-                .filter(|(_, from)| !said.optional.unwrap_or(false) || *from != Origin::Default),
+                .filter(|(_, from)| !said.optional.unwrap_or(false) || *from != Origin::Default || keeper.is_some()),
             name: name.to_owned(),
             kind,
             optional: said.optional.unwrap_or(false),
             client: said.client,
             timeout: said.timeout,
             lease: said.lease.unwrap_or(LEASE),
+            keeper,
             options: said.options,
         })
     }
@@ -234,6 +243,11 @@ impl Config {
                 false => failure.hint(format!("the stores are {}", crate::domain::plan::list(&known))),
             }
         })
+    }
+
+    /// Whether another store's ledger is kept in this one.
+    pub fn is_host(&self, name: &str) -> bool {
+        self.stores.values().any(|store| store.keeper.as_deref() == Some(name))
     }
 
     /// A path as shown to a person: relative to the project where it lies inside.

@@ -158,10 +158,10 @@ impl Record {
     }
 }
 
-/// Adds up the entries of one ledger. Never panics, whatever the entries are; entries are taken in the order
-/// of their `seq`.
+/// Adds up the entries of one ledger, but for those of its guests. Never panics, whatever the entries are; entries are
+/// taken in the order of their `seq`.
 pub fn fold(entries: &[Entry]) -> BTreeMap<Version, Record> {
-    let mut sorted: Vec<&Entry> = entries.iter().collect();
+    let mut sorted: Vec<&Entry> = entries.iter().filter(|e| super::guest::of(e).is_none()).collect();
     sorted.sort_by_key(|e| e.seq);
     let mut records = BTreeMap::new();
     for entry in sorted {

@@ -10,6 +10,7 @@ pub mod directive;
 pub mod failure;
 pub mod file_name;
 pub mod finding;
+pub mod guest;
 pub mod http;
 pub mod influxql;
 pub mod ledger;

@@ -8,14 +8,14 @@ mod material;
 pub mod seed;
 mod workers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 pub(crate) use material::read_down;
 pub use material::{materialise, seed_step};
 
 use crate::domain::ledger::fold;
-use crate::domain::{Failure, FailureKind, Plan, Record, Version};
+use crate::domain::{Entry, Failure, FailureKind, Plan, Record, Version, guest};
 use crate::project::Opened;
 use crate::stores::{Holder, Locked, Owner, Step, StepEvent, StepFailure, Stop};
 
@@ -167,10 +167,7 @@ fn under_leases(
         }
     }
     if options.wipe {
-        for one in held.iter_mut() {
-            one.locked.wipe()?;
-            listen(&Event::Wiped(one.name.clone()));
-        }
+        wipe(held, listen)?;
     }
     for one in held.iter_mut() {
         records.insert(one.name.clone(), fold(&one.locked.look()?.entries));
@@ -184,6 +181,21 @@ fn under_leases(
     listen(&Event::Planned(plan.clone()));
     let carried = workers::carry_out(&plan, held, owner, options, listen);
     Ok((plan, carried))
+}
+
+/// Empties the stores: guests first, since their hosts' ledgers say what there is to take back.
+fn wipe(held: &mut [Held], listen: &(dyn Fn(&Event) + Sync)) -> Result<(), Failure> {
+    let names: BTreeSet<String> = held.iter().map(|one| one.name.clone()).collect();
+    let looked = held.iter_mut().map(|one| Ok((one.name.clone(), one.locked.look()?.entries)));
+    let ledgers: BTreeMap<String, Vec<Entry>> = looked.collect::<Result<_, Failure>>()?;
+    guest::refuse_loss(ledgers.iter().map(|(name, entries)| (name.as_str(), entries.as_slice())), &names)?;
+    let guests = guest::among(ledgers.values().flatten(), &names);
+    let (first, rest): (Vec<&mut Held>, Vec<&mut Held>) = held.iter_mut().partition(|one| guests.contains(&one.name));
+    for one in first.into_iter().chain(rest) {
+        one.locked.wipe()?;
+        listen(&Event::Wiped(one.name.clone()));
+    }
+    Ok(())
 }
 
 /// The failure that a raised stop flag stands for.

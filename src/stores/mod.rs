@@ -21,6 +21,7 @@ mod card;
 pub mod chromadb;
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
+pub mod host;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "influxdb")]
@@ -106,6 +107,26 @@ pub static KINDS: &[&Kind] = &[
 /// The kind with this name or alias.
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().copied().find(|k| k.card.name == name || k.card.aliases.contains(&name))
+}
+
+/// The other store that keeps the ledger of a store of this kind with these options.
+pub fn keeper<'a>(kind: &Kind, options: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    #[cfg(feature = "shell")]
+    return shell::keeper(kind, options);
+    #[cfg(not(feature = "shell"))]
+    None
+}
+
+/// Makes a store from its settings, with its ledger in `host` where one is given. Does not connect.
+///
+/// # Errors
+/// A connection that cannot be understood.
+pub fn open(kind: &Kind, settings: &Settings, host: Option<host::Host>) -> Result<Box<dyn Store>, Failure> {
+    match host {
+        #[cfg(feature = "shell")]
+        Some(host) => shell::open_in(host, settings),
+        _ => (kind.open)(settings),
+    }
 }
 
 /// What a store's settings say, resolved: which kind, where, how.

@@ -15,6 +15,8 @@ mod fresh;
 mod generate;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod going_down;
+#[cfg(feature = "shell")]
+mod guests;
 #[cfg(feature = "influxdb")]
 mod influxdb;
 mod init;

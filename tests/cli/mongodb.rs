@@ -228,7 +228,7 @@ fn an_old_shell_is_told() {
 fn a_connection_that_means_nothing_is_refused() {
     for (url, words) in [
         ("localhost:27017/shop", "it has no scheme"),
-        ("mongodb+srv://me:s3cret@h/shop", "`mongodb+srv` is not understood"),
+        ("mongodb+srv://me:s3cret@h/shop", "names one host of a domain"),
         ("mongodb://me:s3cret@h", "names no database"),
         ("mongodb://me:s3cret@h/local", "belongs to the server"),
         ("mongodb://me:s3cret@h/shop?authMechanism=MONGODB-X509", "`MONGODB-X509` is not understood"),
@@ -321,5 +321,149 @@ fn the_sample_goes_up_and_down_and_up() {
     says(&world.run("fresh --dry-run"), 0, &[]);
     says(&world.run("up"), 0, &["4 applied"]);
     says(&world.run("check"), 0, &[]);
+    clean(&world);
+}
+
+/// A name server of our own; it goes with this.
+struct Names(std::process::Child, String);
+
+impl Names {
+    fn with(records: &[[&str; 3]]) -> Self {
+        use std::io::BufRead;
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/name_server.py");
+        let mut server = std::process::Command::new("python3")
+            .arg(program)
+            .args(records.iter().flatten())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("python3 runs");
+        let mut port = String::new();
+        std::io::BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self(server, format!("127.0.0.1:{}", port.trim()))
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_name_in_the_dns_stands_for_servers_and_options() {
+    if project("srv").is_none() {
+        return;
+    }
+    let url = std::env::var("STEPLADDER_TEST_MONGODB_URL").unwrap();
+    let (login, place) = url.strip_prefix("mongodb://").unwrap().rsplit_once('@').unwrap();
+    let port = place.split('/').next().unwrap().rsplit_once(':').unwrap().1;
+    let server = format!("0:{port}:127.0.0.1");
+    let secret = login.split_once(':').unwrap().1.to_owned();
+    // A name of digits, so that its servers need no other name than their address.
+    let names = Names::with(&[
+        ["_mongodb._tcp.good.0.0.1", "SRV", &server],
+        ["good.0.0.1", "TXT", "authSource=admin"],
+        // Of this one the answer does not fit into a datagram.
+        ["_mongodb._tcp.big.0.0.1", "SRV", &server],
+        ["big.0.0.1", "TXT", "authSource=admin"],
+        ["_shop._tcp.good.0.0.1", "SRV", &server],
+        ["_mongodb._tcp.stranger.0.0.1", "SRV", "0:27017:db.evil.example"],
+        ["_mongodb._tcp.bare.0.0.1", "SRV", &server],
+        ["_mongodb._tcp.chatty.0.0.1", "SRV", &server],
+        ["chatty.0.0.1", "TXT", "tls=false"],
+        ["_mongodb._tcp.set.0.0.1", "SRV", &server],
+        ["set.0.0.1", "TXT", "authSource=admin&replicaSet=rs0"],
+    ]);
+    let database = format!("cli_srv_{}", std::process::id());
+    let world = &World::new().variable("PATH", &std::env::var("PATH").unwrap_or_default());
+    let connect = |host: &str, options: &str, dns: &str| {
+        let url = format!("mongodb+srv://{login}@{host}/{database}?{options}");
+        world.write("stepladder.toml", format!("[stores.mongodb]\nurl = \"{url}\"\ndns = \"{dns}\"\n"));
+    };
+    // mongosh is given the servers, and the database that knows the user.
+    script(world, "001_shell", "db.srv.insertOne({ _id: 1 });\n");
+    world.write("migrations/mongodb/002_json.up.json", "{ \"insert\": \"srv\", \"documents\": [{ \"_id\": 2 }] }\n");
+    world.write("migrations/mongodb/002_json.down.json", "{ \"drop\": \"srv\" }\n");
+    world.write("migrations/mongodb/001_shell.down.json", "{ \"ping\": 1 }\n");
+    std::fs::remove_file(world.path("migrations/mongodb/001_shell.down.js")).unwrap();
+    connect("good.0.0.1", "tls=false", &names.1);
+    assert!(!world.ok("up --dry-run").all().contains(&secret));
+    world.ok("up");
+    world.ok("check");
+    connect("big.0.0.1", "tls=false", &names.1);
+    assert!(world.ok("status").all().contains("@big.0.0.1/"), "{}", world.shows("status"));
+    world.ok("down --all --yes");
+    connect("good.0.0.1", "tls=false&srvServiceName=shop&srvMaxHosts=1", &names.1);
+    world.ok("status");
+    for (host, options, words) in [
+        ("stranger.0.0.1", "tls=false", "names db.evil.example for stranger.0.0.1"),
+        ("nobody.0.0.1", "tls=false", "knows no servers under _mongodb._tcp.nobody.0.0.1 (SRV)"),
+        ("chatty.0.0.1", "tls=false", "says `tls=false`, and may say authSource, replicaSet, loadBalanced alone"),
+        // Nobody said that it is not encrypted.
+        ("good.0.0.1", "", "if it speaks none on this port, say `tls=false`"),
+        // The set is what the text says.
+        ("set.0.0.1", "tls=false", "belongs to no replica set, and the connection wants rs0"),
+    ] {
+        connect(host, options, &names.1);
+        let said = world.run("up");
+        says(&said, 6, &[words]);
+        assert!(!said.all().contains(&secret), "{}", said.all());
+    }
+    connect("good.0.0.1", "tls=false", "127.0.0.1:9");
+    says(&world.run("up"), 6, &["127.0.0.1:9 has no answer to `_mongodb._tcp.good.0.0.1`"]);
+    connect("good.0.0.1", "tls=false", "ns.example");
+    says(&world.run("up"), 2, &["is no name server"]);
+    connect("good.0.0.1", "tls=false", &names.1);
+    clean(world);
+}
+
+#[test]
+fn two_ledgers_in_one_database_leave_each_other_alone() {
+    let Some(world) = project("two") else { return };
+    let url = format!(
+        "{}cli_two_{}?authSource=admin",
+        std::env::var("STEPLADDER_TEST_MONGODB_URL").unwrap(),
+        std::process::id()
+    );
+    world.write(
+        "stepladder.toml",
+        format!(
+            "[stores.one]\nkind = \"mongodb\"\nurl = {url:?}\n[stores.two]\nkind = \"mongodb\"\nurl = {url:?}\nledger = \"ops\"\n"
+        ),
+    );
+    for store in ["one", "two"] {
+        let put = format!("{{ \"insert\": \"things\", \"documents\": [{{ \"_id\": \"{store}\" }}] }}\n");
+        let take = format!(
+            "{{ \"delete\": \"things\", \"deletes\": [{{ \"q\": {{ \"_id\": \"{store}\" }}, \"limit\": 1 }}] }}\n"
+        );
+        world.write(&format!("migrations/{store}/001_a.up.json"), put);
+        world.write(&format!("migrations/{store}/001_a.down.json"), take);
+    }
+    let collections = || {
+        let output = std::process::Command::new("mongosh")
+            .args(["--quiet", "--norc", &url, "--eval", "EJSON.stringify(db.getCollectionNames().sort())"])
+            .output()
+            .expect("mongosh runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    // One lease each: both stores in one run.
+    world.ok("up");
+    world.ok("check");
+    assert_eq!(
+        collections(),
+        "[\"ops_lease\",\"ops_ledger\",\"ops_scripts\",\"stepladder_lease\",\"stepladder_ledger\",\"stepladder_scripts\",\"things\"]"
+    );
+    assert!(world.ok("fresh --dry-run -s two").all().contains("collection things (2 documents)"));
+    // `fresh` of either knows the other's ledger, whose things it drops as well.
+    for (fresh, other) in [("two", "one"), ("one", "two")] {
+        world.ok(&format!("fresh --yes -s {fresh}"));
+        let entries = world.ok(&format!("history --json -s {other}")).json();
+        assert!(!entries["entries"].as_array().unwrap().is_empty(), "the ledger of {other} is gone: {entries}");
+    }
+    world.ok("down --all --yes");
+    world.write("stepladder.toml", format!("[stores.two]\nkind = \"mongodb\"\nurl = {url:?}\nledger = \"a$b\"\n"));
+    says(&world.run("status"), 2, &["cannot begin the names of collections", "ops_ledger"]);
+    world.write("stepladder.toml", format!("[stores.mongodb]\nurl = {url:?}\n"));
     clean(&world);
 }

@@ -151,3 +151,102 @@ fn requests_are_journalled_one_by_one_and_resumed() {
     }
     ask("MATCH (n) DETACH DELETE n");
 }
+
+/// What the server's address is, without login: host and port.
+fn place() -> (String, String) {
+    let url = std::env::var("STEPLADDER_TEST_NEO4J_URL").unwrap();
+    let (login, place) = url.split_once("://").unwrap().1.rsplit_once('@').unwrap();
+    let port = place.split('/').next().unwrap().rsplit_once(':').unwrap().1;
+    (login.to_owned(), port.to_owned())
+}
+
+/// A variable that a server of one's own has to come with.
+fn given(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; `tests/servers/servers.sh start neo4j` sets it"))
+}
+
+#[test]
+fn over_tls_the_ledger_the_shell_and_requests_trust_the_same_certificates() {
+    let Some((_, _alone)) = project() else { return };
+    let world = World::new().variable("PATH", &std::env::var("PATH").unwrap_or_default());
+    let (login, port) = place();
+    let https = given("STEPLADDER_TEST_NEO4J_HTTPS");
+    let (ca, wrong) = (given("STEPLADDER_TEST_NEO4J_CA"), given("STEPLADDER_TEST_NEO4J_WRONG_CA"));
+    let section = |lines: &str| world.write("stepladder.toml", format!("[stores.neo4j]\n{lines}\n"));
+    let url = |scheme: &str, host: &str| format!("url = \"{scheme}://{login}@{host}:{port}\"\n");
+    let world_of = |scheme: &str, host: &str, more: &str| section(&(url(scheme, host) + more));
+    let cypher = "CREATE (:Tls {n: 1});\nCREATE INDEX tls_n IF NOT EXISTS FOR (t:Tls) ON (t.n);\n";
+    world.write("migrations/neo4j/001_shell.up.cypher", cypher);
+    world.write("migrations/neo4j/001_shell.down.cypher", "DROP INDEX tls_n IF EXISTS;\nMATCH (t:Tls) DELETE t;\n");
+    let post = |statement: &str| format!("POST /query/v2\n\n{{\"statement\": \"{statement}\"}}\n");
+    world.write("migrations/neo4j/002_http.up.http", post("CREATE (:Tls {n: 2})"));
+    world.write("migrations/neo4j/002_http.down.http", post("MATCH (t:Tls {n: 2}) DELETE t"));
+    let count = "MATCH (t:Tls) RETURN count(t)";
+    let goes = |what: &str| {
+        world.ok("up");
+        assert_eq!(ask(count), "2", "{what}");
+        world.ok("check");
+        world.ok("down --all --yes");
+        assert_eq!(ask(count), "0", "{what}");
+        ask("MATCH (n) DETACH DELETE n");
+    };
+    // A script by each way takes a JVM's start: the other two schemes only look.
+    world_of("bolt+s", "localhost", &format!("ca = \"{ca}\""));
+    assert!(world.ok("status").all().contains("2 pending"));
+    world_of("neo4j+s", "localhost", &format!("http = \"{https}\"\nca = \"{ca}\""));
+    goes("neo4j+s");
+    let dry = world.ok("up --dry-run").all();
+    assert!(dry.contains("JDK_JAVA_OPTIONS=") && dry.contains("trustStoreType=JKS"), "{dry}");
+    world_of("neo4j+ssc", "localhost", "");
+    assert!(world.ok("status").all().contains("2 pending"));
+    world_of("bolt+ssc", "localhost", &format!("http = \"{https}\""));
+    goes("bolt+ssc");
+    // What a JVM says of its options is no word of a script's, and the user's own options stay.
+    world_of("bolt+s", "localhost", &format!("http = \"{https}\"\nca = \"{ca}\""));
+    world.write(".env", "JDK_JAVA_OPTIONS=-Dstepladder=own\n");
+    world.write("migrations/neo4j/001_shell.up.cypher", "CREATE (:Tls {n: 1}) WRONG;\n");
+    let said = world.run("up");
+    assert!(said.code == 1 && said.all().contains("001_shell.up.cypher:1"), "{}", said.all());
+    assert!(!said.all().contains("JDK_JAVA_OPTIONS"), "{}", said.all());
+    assert!(world.ok("up --dry-run").all().contains("-Dstepladder=own"));
+    ask("MATCH (n) DETACH DELETE n");
+
+    // Whoever is not to be trusted is told to be so, and gets no password.
+    for (scheme, host, more, words) in [
+        ("bolt+s", "localhost", format!("ca = \"{wrong}\""), "cannot be trusted"),
+        ("bolt+s", "localhost", String::new(), "cannot be trusted"),
+        ("neo4j+s", "localhost", format!("ca = \"{wrong}\""), "cannot be trusted"),
+        ("bolt+s", "localhost", "ca = \"none.pem\"".to_owned(), "none.pem cannot be used"),
+        ("bolt", "localhost", format!("ca = \"{ca}\""), "not encrypted"),
+    ] {
+        world_of(scheme, host, &more);
+        let said = world.run("status");
+        assert!(said.all().contains(words), "{scheme} {host} {more}: {}", said.all());
+        assert!(!said.all().contains("secret"), "{}", said.all());
+    }
+}
+
+#[test]
+fn a_password_that_has_to_be_changed_is_said() {
+    let Some((_, _alone)) = project() else { return };
+    let (_, port) = place();
+    ask("CREATE OR REPLACE USER newcomer SET PASSWORD 'hunter2-hunter2' CHANGE REQUIRED");
+    for scheme in ["neo4j", "bolt"] {
+        let world = World::new()
+            .file("stepladder.toml", "[stores.neo4j]\n")
+            .file("migrations/neo4j/001_a.up.cypher", "CREATE (:A);\n")
+            .file("migrations/neo4j/001_a.down.cypher", "MATCH (a:A) DELETE a;\n")
+            .variable("PATH", &std::env::var("PATH").unwrap_or_default())
+            .variable("NEO4J_URL", &format!("{scheme}://newcomer:hunter2-hunter2@127.0.0.1:{port}"));
+        for line in ["status", "up", "doctor", "wait --timeout 1s"] {
+            let said = world.run(line);
+            let all = said.all();
+            assert!(said.code == 6 || line == "status", "{line}: {all}");
+            for words in ["wants a new password", "ALTER CURRENT USER SET PASSWORD"] {
+                assert!(all.contains(words), "{scheme} {line}: {words}: {all}");
+            }
+            assert!(!all.contains("hunter2"), "{line}: {all}");
+        }
+    }
+    ask("DROP USER newcomer");
+}

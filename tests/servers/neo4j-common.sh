@@ -15,6 +15,7 @@ kind_packages() {
     command -v javac >/dev/null 2>&1 || echo default-jdk-headless
     command -v mvn >/dev/null 2>&1 || [ -e "$HOME_DIR/complete" ] || echo maven
     command -v curl >/dev/null 2>&1 || echo curl
+    command -v openssl >/dev/null 2>&1 || echo openssl
 }
 
 dependency() {
@@ -110,7 +111,31 @@ db.tx_log.preallocate=false
 db.tx_log.rotation.size=16m
 dbms.usage_report.enabled=false
 CONF
+    [ "$KIND" != neo4j ] || settings_tls
 }
+
+# The first server speaks TLS too, on Bolt's own port where it is asked to, and on a port for HTTPS.
+settings_tls() {
+    local policy
+    for policy in bolt https; do
+        cat <<CONF
+dbms.ssl.policy.$policy.enabled=true
+dbms.ssl.policy.$policy.base_directory=$DIR/tls
+dbms.ssl.policy.$policy.private_key=server.key
+dbms.ssl.policy.$policy.public_certificate=server.crt
+dbms.ssl.policy.$policy.client_auth=NONE
+CONF
+    done
+    cat <<CONF
+server.bolt.tls_level=OPTIONAL
+server.https.enabled=true
+server.https.listen_address=127.0.0.1:$(https_port)
+server.https.advertised_address=127.0.0.1:$(https_port)
+CONF
+}
+
+# Behind those of the two other servers.
+https_port() { echo $((PORT + 6)); }
 
 answers() { curl -sf "http://127.0.0.1:$((PORT + 1))/" -o /dev/null; }
 
@@ -125,6 +150,7 @@ with_password() { statement neo4j "$SECRET" 'RETURN 1'; }
 kind_start() {
     local fresh=
     mkdir -p "$DIR/data/conf" "$DIR/data/plugins" || return 1
+    if [ "$KIND" = neo4j ] && ! [ -e "$DIR/tls/server.crt" ]; then tls_files "$DIR/tls" || return 1; fi
     settings >"$DIR/data/conf/neo4j.conf"
     cp "$HOME_DIR/plugin/sleeper.jar" "$DIR/data/plugins/" || return 1
     [ -e "$DIR/made" ] || fresh=yes

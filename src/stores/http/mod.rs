@@ -79,7 +79,26 @@ impl Answer {
 impl Agent {
     /// An agent for the server at `base` (`https://host:8000/prefix`), which messages call `shown`.
     pub fn new(base: &str, shown: &str, headers: Vec<(&'static str, Secret)>) -> Self {
-        Self::with_roots(base, shown, headers, Vec::new())
+        Self::with_tls(base, shown, headers, || tls(Vec::new()))
+    }
+
+    /// The same, that trusts whoever answers.
+    pub fn trusting_anybody(base: &str, shown: &str, headers: Vec<(&'static str, Secret)>) -> Self {
+        let provider = || Arc::new(rustls::crypto::ring::default_provider());
+        let tls =
+            || TlsConfig::builder().disable_verification(true).unversioned_rustls_crypto_provider(provider()).build();
+        Self::with_tls(base, shown, headers, tls)
+    }
+
+    /// The same as [`Agent::new`], that also trusts these certificates, in DER.
+    pub fn trusting_these(
+        base: &str,
+        shown: &str,
+        headers: Vec<(&'static str, Secret)>,
+        certificates: &[Vec<u8>],
+    ) -> Self {
+        let more = certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+        Self::with_tls(base, shown, headers, || tls(more))
     }
 
     /// The same, that also trusts the certificates in a PEM file.
@@ -92,14 +111,15 @@ impl Agent {
         headers: Vec<(&'static str, Secret)>,
         ca: Option<&Path>,
     ) -> Result<Self, Failure> {
-        Ok(Self::with_roots(base, shown, headers, ca.map(roots).transpose()?.unwrap_or_default()))
+        let certificates = ca.map(certificates).transpose()?.unwrap_or_default();
+        Ok(Self::trusting_these(base, shown, headers, &certificates))
     }
 
-    fn with_roots(
+    fn with_tls(
         base: &str,
         shown: &str,
         headers: Vec<(&'static str, Secret)>,
-        roots: Vec<Certificate<'static>>,
+        tls: impl FnOnce() -> TlsConfig,
     ) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -108,7 +128,7 @@ impl Agent {
             .timeout_connect(Some(CONNECT))
             .timeout_global(Some(ANSWER))
             .user_agent(concat!("stepladder/", env!("CARGO_PKG_VERSION")))
-            .tls_config(if base.starts_with("https:") { tls(roots) } else { TlsConfig::default() })
+            .tls_config(if base.starts_with("https:") { tls() } else { TlsConfig::default() })
             .build();
         Self { agent: config.new_agent(), base: base.to_owned(), headers, shown: shown.to_owned() }
     }
@@ -178,8 +198,11 @@ fn words(error: &ureq::Error) -> String {
     }
 }
 
-/// The certificates of a PEM file.
-fn roots(path: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+/// The certificates of a PEM file, in DER.
+///
+/// # Errors
+/// A file that cannot be read, or holds no certificate.
+pub fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let shown = path.display();
     let cannot = |why: &str| {
         Failure::usage(format!("the certificates in {shown} cannot be used: {why}"))
@@ -189,7 +212,7 @@ fn roots(path: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
     let mut found = Vec::new();
     for item in ureq::tls::parse_pem(&text) {
         if let ureq::tls::PemItem::Certificate(certificate) = item.map_err(|e| cannot(&e.to_string()))? {
-            found.push(certificate);
+            found.push(certificate.der().to_vec());
         }
     }
     if found.is_empty() { Err(cannot("there is none in it")) } else { Ok(found) }

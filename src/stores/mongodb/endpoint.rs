@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::wire::Mechanism;
+use super::ledger::{Names, PREFIX};
+use super::srv::Srv;
+use super::wire::{Mechanism, Trouble};
 use crate::config::Secret;
 use crate::domain::Failure;
 use crate::stores::Settings;
@@ -28,8 +30,25 @@ pub struct Endpoint {
     pub direct: bool,
     /// The replica set that it has to be.
     pub replica_set: Option<String>,
+    /// The collections of the ledger.
+    pub names: Names,
+    /// The name in the DNS that stands for the servers, where one does.
+    srv: Option<Srv>,
     /// As it goes to mongosh.
     url: Secret,
+}
+
+/// A URL, taken apart.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    login: Option<Secret>,
+    /// The database of the URL's path.
+    named: Option<String>,
+    database: String,
+    /// What stands behind the `?`.
+    pub options: Vec<(String, String)>,
+    root: PathBuf,
+    names: Names,
 }
 
 /// User and password.
@@ -68,38 +87,46 @@ impl Endpoint {
     /// [`crate::FailureKind::Usage`]: what cannot be understood, without the password.
     pub fn resolve(settings: &Settings) -> Result<Self, Failure> {
         let (scheme, rest) = settings.url.reveal().trim().split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
-        if scheme.eq_ignore_ascii_case("mongodb+srv") {
-            return Err(Failure::usage("`mongodb+srv` is not understood: it needs a look into the DNS").hint(
-                "write the servers that `nslookup -type=SRV _mongodb._tcp.HOST` names: mongodb://USER:PASSWORD@A:27017,B:27017/DATABASE?tls=true&authSource=admin&replicaSet=NAME",
-            ));
-        }
-        if !scheme.eq_ignore_ascii_case("mongodb") {
-            return Err(wrong("its scheme is not `mongodb`"));
+        let is_srv = scheme.eq_ignore_ascii_case("mongodb+srv");
+        if !is_srv && !scheme.eq_ignore_ascii_case("mongodb") {
+            return Err(wrong("its scheme is neither `mongodb` nor `mongodb+srv`"));
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         // A password may hold a slash that nobody encoded.
         let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login), place));
         let (hosts, path) = place.split_once('/').unwrap_or((place, ""));
-        let options = options(query)?;
-        let option = |name: &str| {
-            options.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        let named = Some(decoded(path)?).filter(|name| !name.is_empty());
+        let option = |key: &str| settings.options.get(key).map(String::as_str);
+        let parts = Parts {
+            login: login.map(Secret::new),
+            database: database(named.as_deref().or_else(|| option("database")))?,
+            named,
+            options: options(query)?,
+            root: settings.root.clone(),
+            names: names(option("ledger").unwrap_or(PREFIX))?,
         };
-        let path = decoded(path)?;
-        let named = Some(path.as_str()).filter(|name| !name.is_empty());
-        let database = database(named.or_else(|| settings.options.get("database").map(String::as_str)))?;
-        let login = login.map(|login| log_in(login, named, &option)).transpose()?;
-        let hosts = hosts.split(',').map(host).collect::<Result<Vec<_>, _>>()?;
-        let mut endpoint = Self {
-            direct: option("directConnection") == Some("true"),
-            replica_set: option("replicaSet").map(str::to_owned),
-            tls: tls(&option, &settings.root),
-            hosts,
-            login,
-            database,
-            url: Secret::default(),
-        };
-        endpoint.url = endpoint.rebuilt(&options);
-        Ok(endpoint)
+        match is_srv {
+            false => parts.endpoint(hosts.split(',').map(host).collect::<Result<_, _>>()?),
+            true => {
+                // What can be said without a look into the DNS.
+                let srv = Srv::new(hosts, parts.clone(), option("dns"))?;
+                let endpoint = parts.endpoint(vec![(srv.host.clone(), 27017)])?;
+                Ok(Self { srv: Some(srv), url: settings.url.clone(), ..endpoint })
+            }
+        }
+    }
+
+    /// With the servers that its name stands for.
+    ///
+    /// # Errors
+    /// The DNS does not say.
+    pub fn found(&self) -> Result<&Self, Trouble> {
+        self.srv.as_ref().map_or(Ok(self), Srv::look_up)
+    }
+
+    /// The same as far as it is known.
+    pub fn known(&self) -> &Self {
+        self.srv.as_ref().and_then(Srv::known).unwrap_or(self)
     }
 
     /// The URL as mongosh takes it: its parts encoded as they have to be, the database in its path.
@@ -141,7 +168,7 @@ impl Endpoint {
 
     /// What must never be shown.
     pub fn secrets(&self) -> Vec<Secret> {
-        let mut secrets = vec![self.url.clone()];
+        let mut secrets = vec![self.url.clone(), self.known().url.clone()];
         if let Some(login) = &self.login {
             secrets.push(login.password.clone());
             secrets.push(Secret::new(encoded(login.password.reveal())));
@@ -155,7 +182,49 @@ impl fmt::Display for Endpoint {
         if let Some(login) = &self.login {
             write!(f, "{}@", login.user)?;
         }
-        write!(f, "{}/{}", self.places(), self.database)
+        match &self.srv {
+            Some(srv) => write!(f, "{}/{}", srv.host, self.database),
+            None => write!(f, "{}/{}", self.places(), self.database),
+        }
+    }
+}
+
+impl Parts {
+    /// An option of the URL.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Put together, with these servers.
+    ///
+    /// # Errors
+    /// A login that cannot be understood.
+    pub fn endpoint(&self, hosts: Vec<(String, u16)>) -> Result<Endpoint, Failure> {
+        let option = |name: &str| self.option(name);
+        let login = self.login.as_ref();
+        let mut endpoint = Endpoint {
+            direct: option("directConnection") == Some("true"),
+            replica_set: option("replicaSet").map(str::to_owned),
+            tls: tls(&option, &self.root),
+            hosts,
+            login: login.map(|login| log_in(login.reveal(), self.named.as_deref(), &option)).transpose()?,
+            database: self.database.clone(),
+            names: self.names.clone(),
+            srv: None,
+            url: Secret::default(),
+        };
+        endpoint.url = endpoint.rebuilt(&self.options);
+        Ok(endpoint)
+    }
+}
+
+/// The ledger's collections, which have to be some that MongoDB takes.
+fn names(prefix: &str) -> Result<Names, Failure> {
+    let is_fit = |name: &str| !name.is_empty() && name.len() <= 100 && !name.starts_with("system.");
+    match is_fit(prefix) && !prefix.contains(['$', '\0']) {
+        true => Ok(Names::of(prefix)),
+        false => Err(Failure::usage(format!("`ledger = \"{prefix}\"` cannot begin the names of collections"))
+            .hint("it is what they begin with: ledger = \"ops\" makes ops_ledger, ops_scripts and ops_lease")),
     }
 }
 
@@ -292,6 +361,15 @@ mod tests {
     }
 
     #[test]
+    fn the_ledgers_names_begin_as_the_section_says() {
+        assert_eq!(resolve("mongodb://h/shop", &[]).unwrap().names.entries, "stepladder_ledger");
+        assert_eq!(resolve("mongodb://h/shop", &[("ledger", "ops")]).unwrap().names, Names::of("ops"));
+        for prefix in ["", "system.x", "a$b", &"a".repeat(101)] {
+            assert!(resolve("mongodb://h/shop", &[("ledger", prefix)]).is_err(), "{prefix}");
+        }
+    }
+
+    #[test]
     fn the_user_is_known_where_the_path_leads_or_else_in_admin() {
         let source = |url: &str, options: &[(&str, &str)]| resolve(url, options).unwrap().login.unwrap().source;
         assert_eq!(source("mongodb://a:b@h/shop", &[]), "shop");
@@ -305,6 +383,8 @@ mod tests {
             "h:27017/shop",
             "http://x:hunter2@h/shop",
             "mongodb+srv://x:hunter2@h/shop",
+            "mongodb+srv://x:hunter2@a.b.c:27017/shop",
+            "mongodb+srv://x:hunter2@a.b.c,d.b.c/shop",
             "mongodb://x:hunter2@h",
             "mongodb://x:hunter2@h:port/shop",
             "mongodb://x:hunter2%@h/shop",

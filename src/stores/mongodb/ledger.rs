@@ -17,19 +17,58 @@ use crate::domain::ledger::FORMAT;
 use crate::domain::{Checksum, Direction, Entry, EntryEvent, Failure, Version};
 use crate::stores::{Ledger, NewEntry, Owner, StoredScript, pack};
 
-/// The collection of the one document.
-pub const HEAD: &str = "stepladder_lease";
-/// The collection of the entries.
-pub const ENTRIES: &str = "stepladder_ledger";
-/// The collection of the down scripts.
-pub const SCRIPTS: &str = "stepladder_scripts";
+/// What the collections' names begin with, unless the section says otherwise.
+pub const PREFIX: &str = "stepladder";
+
+/// The collections of a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Of the one document.
+    pub head: String,
+    /// Of the entries.
+    pub entries: String,
+    /// Of the down scripts.
+    pub scripts: String,
+}
+
+impl Names {
+    /// Those that begin with a prefix.
+    pub fn of(prefix: &str) -> Self {
+        let name = |end: &str| format!("{prefix}_{end}");
+        Self { head: name(HEAD), entries: name("ledger"), scripts: name("scripts") }
+    }
+
+    /// Whether one of them has this name.
+    pub fn contain(&self, name: &str) -> bool {
+        [&self.head, &self.entries, &self.scripts].into_iter().any(|own| own == name)
+    }
+}
+
+/// What the name of the collection of the one document ends in.
+const HEAD: &str = "lease";
 
 /// Bytes kept of a note, from its end.
 const LONGEST_NOTE: usize = 64 << 10;
 
-/// Whether a collection belongs to us.
-pub fn is_ours(name: &str) -> bool {
-    [HEAD, ENTRIES, SCRIPTS].contains(&name)
+/// The names of all ledgers of the database: ours, and those of stores that are configured otherwise.
+///
+/// # Errors
+/// The server does not answer.
+pub fn all_names(session: &mut Session, collections: &[String]) -> Result<Vec<Names>, Failure> {
+    let mut found = vec![session.names().clone(), Names::of(PREFIX)];
+    let prefixes = collections.iter().filter_map(|name| name.strip_suffix(HEAD)?.strip_suffix('_'));
+    for names in prefixes.map(Names::of) {
+        let is_known = found.contains(&names);
+        if !is_known
+            && session
+                .find(&names.head, doc! { "_id": 1, "format": { "$exists": true }, "era": { "$exists": true } })?
+                .len()
+                == 1
+        {
+            found.push(names);
+        }
+    }
+    Ok(found)
 }
 
 /// The one document, as it was read.
@@ -94,7 +133,7 @@ pub fn follow(seq: i64, era: i64, entries: &[Document], nonce: &str) -> Document
 /// # Errors
 /// The server does not answer; the ledger has a newer format.
 pub fn head(session: &mut Session) -> Result<Option<Head>, Failure> {
-    let Some(head) = session.find(HEAD, doc! { "_id": 1 })?.pop() else { return Ok(None) };
+    let Some(head) = session.find(&session.names().head.clone(), doc! { "_id": 1 })?.pop() else { return Ok(None) };
     match number(head.get("format")).unwrap_or(0) {
         newer if newer > FORMAT => Err(Failure::failed(format!(
             "the ledger has format {newer}, and this stepladder knows formats up to {FORMAT}"
@@ -110,7 +149,9 @@ pub fn head(session: &mut Session) -> Result<Option<Head>, Failure> {
 /// The server refuses.
 pub fn create(session: &mut Session) -> Result<(), Failure> {
     // Where somebody dropped that document alone, the entries go on from where they are.
-    let newest = session.all(&doc! { "find": ENTRIES, "sort": { "_id": -1 }, "limit": 1, "singleBatch": true })?.pop();
+    let names = session.names().clone();
+    let newest =
+        session.all(&doc! { "find": names.entries, "sort": { "_id": -1 }, "limit": 1, "singleBatch": true })?.pop();
     let of = |key: &str| newest.as_ref().and_then(|entry| number(entry.get(key)));
     let head = doc! {
         "_id": 1,
@@ -120,7 +161,7 @@ pub fn create(session: &mut Session) -> Result<(), Failure> {
         "seq": of("_id").unwrap_or(0),
         "tail": [],
     };
-    insert(session, HEAD, vec![head])
+    insert(session, &names.head, vec![head])
 }
 
 /// Puts documents in their place; those that are there already stay.
@@ -142,7 +183,7 @@ pub fn insert(session: &mut Session, collection: &str, documents: Vec<Document>)
 pub fn flush(session: &mut Session, tail: &[Document]) -> Result<(), Failure> {
     match tail.is_empty() {
         true => Ok(()),
-        false => insert(session, ENTRIES, tail.to_vec()),
+        false => insert(session, &session.names().entries.clone(), tail.to_vec()),
     }
 }
 
@@ -151,7 +192,8 @@ pub fn flush(session: &mut Session, tail: &[Document]) -> Result<(), Failure> {
 /// # Errors
 /// The server does not answer, and it is not known whether it was changed.
 pub fn change(session: &mut Session, seen: Document, update: Document) -> Result<bool, Failure> {
-    let command = doc! { "findAndModify": HEAD, "query": seen, "update": update, "fields": { "_id": 1 } };
+    let head = &session.names().head;
+    let command = doc! { "findAndModify": head, "query": seen, "update": update, "fields": { "_id": 1 } };
     Ok(session.run(&command)?.get_document("value").is_ok())
 }
 
@@ -162,7 +204,7 @@ pub fn change(session: &mut Session, seen: Document, update: Document) -> Result
 pub fn look(session: &mut Session) -> Result<Ledger, Failure> {
     let head = head(session)?;
     let query = head.as_ref().map_or_else(Document::new, |head| doc! { "era": head.era() });
-    let documents = session.find(ENTRIES, query)?;
+    let documents = session.find(&session.names().entries.clone(), query)?;
     let mut all: BTreeMap<i64, Document> = BTreeMap::new();
     for document in head.iter().flat_map(Head::tail).chain(documents) {
         all.insert(number(document.get("_id")).unwrap_or(0), document);
@@ -186,7 +228,7 @@ pub fn stored_down(session: &mut Session, version: Version) -> Result<Option<Sto
     let newest = entries.iter().rev().find(|e| e.version == Some(version) && e.down_checksum.is_some());
     let Some((seq, checksum)) = newest.and_then(|e| Some((e.seq, e.down_checksum.clone()?))) else { return Ok(None) };
     let damaged = |what: &str| Failure::failed(format!("the stored down script of entry {seq} {what}"));
-    let found = session.find(SCRIPTS, doc! { "_id": checksum.as_str() })?.pop();
+    let found = session.find(&session.names().scripts.clone(), doc! { "_id": checksum.as_str() })?.pop();
     let found = found.ok_or_else(|| damaged("is gone"))?;
     let packed = found.get_binary_generic("packed").map_err(|_| damaged("is not there"))?;
     let text = pack::unpack(packed).map_err(|e| damaged(&format!("does not unpack: {e}")))?;

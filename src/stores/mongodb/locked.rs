@@ -80,10 +80,12 @@ impl Held {
         };
         let shell = match self.shell.take() {
             Some(shell) => shell,
-            None => Mongosh::start(program.clone(), &self.place.settings, &self.place.endpoint).map_err(|e| {
-                let what = format!("`{}` cannot be started: {e}", program.display());
-                StepFailure::before(step.index, Failure::unreachable(what))
-            })?,
+            None => {
+                Mongosh::start(program.clone(), &self.place.settings, self.place.endpoint.known()).map_err(|e| {
+                    let what = format!("`{}` cannot be started: {e}", program.display());
+                    StepFailure::before(step.index, Failure::unreachable(what))
+                })?
+            }
         };
         self.program = Some(program);
         Ok(self.shell.insert(shell))

@@ -4,6 +4,7 @@
 //! hears it, [`script`] marks the lines by which errors are found again. `.json` scripts ([`json`]) are run in process,
 //! a command at a time. [`ledger`] and [`lease`] say how both are kept by one document that changes as a whole.
 
+mod dns;
 mod endpoint;
 mod json;
 mod lease;
@@ -13,6 +14,7 @@ mod mongosh;
 mod probe;
 mod script;
 mod session;
+mod srv;
 mod verdict;
 mod wipe;
 mod wire;
@@ -52,7 +54,11 @@ pub static KIND: Kind = Kind {
         default_url: None,
         schemes: &["mongodb", "mongodb+srv"],
         default_port: Some(27017),
-        options: &[("database", "the database, where the URL names none")],
+        options: &[
+            ("database", "the database, where the URL names none"),
+            ("ledger", "what the names of the ledger's collections begin with (stepladder)"),
+            ("dns", "the name server that is asked for mongodb+srv, instead of the system's"),
+        ],
         example_url: "mongodb://user:secret@localhost:27017/shop?authSource=admin",
         not_promised: &[],
     },
@@ -128,7 +134,7 @@ impl Store for Mongo {
     }
 
     fn environment(&self) -> Vec<(String, Secret)> {
-        self.place.endpoint.environment()
+        self.place.endpoint.known().environment()
     }
 
     fn client(&self) -> Result<Option<String>, Failure> {

@@ -42,6 +42,7 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
 /// What the user may not do and the ledger has to. A server that does not tell is taken at its word later.
 fn missing_privileges(session: &mut Session) -> Option<(String, String)> {
     let database = session.endpoint().database.clone();
+    let entries = session.names().entries.clone();
     let status = session.admin(&doc! { "connectionStatus": 1, "showPrivileges": true }).ok()?;
     let privileges = status.get_document("authInfo").ok()?.get_array("authenticatedUserPrivileges").ok()?;
     if session.endpoint().login.is_none() || privileges.is_empty() {
@@ -49,8 +50,7 @@ fn missing_privileges(session: &mut Session) -> Option<(String, String)> {
     }
     let reaches = |resource: &bson::Document| {
         let fits = |key: &str, wanted: &str| resource.get_str(key).is_ok_and(|said| said.is_empty() || said == wanted);
-        resource.get_bool("anyResource").unwrap_or(false)
-            || (fits("db", &database) && (fits("collection", "stepladder_ledger")))
+        resource.get_bool("anyResource").unwrap_or(false) || (fits("db", &database) && fits("collection", &entries))
     };
     let may: Vec<&str> = privileges
         .iter()

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 
 use super::endpoint::Endpoint;
+use super::ledger::Names;
 use super::wire::{Connection, Trouble, Watch, number};
 use crate::domain::Failure;
 
@@ -41,6 +42,11 @@ impl Session {
     /// Where it leads.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The collections of the ledger.
+    pub fn names(&self) -> &Names {
+        &self.endpoint.names
     }
 
     /// Asks the database something that may be asked twice.
@@ -113,7 +119,7 @@ impl Session {
     fn connected(&mut self) -> Result<&mut Connection, Trouble> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => primary(&self.endpoint)?,
+            None => primary(self.endpoint.found()?)?,
         };
         Ok(self.connection.insert(connection))
     }
@@ -199,10 +205,11 @@ fn primary(endpoint: &Endpoint) -> Result<Connection, Trouble> {
                 continue;
             }
         };
-        if let (Some(wanted), Ok(set)) = (&endpoint.replica_set, connection.hello.get_str("setName"))
-            && set != wanted
-        {
-            trouble = Trouble::Line(format!("{} belongs to the replica set {set}", connection.place));
+        let (set, sharded) = (connection.hello.get_str("setName").ok(), connection.hello.contains_key("msg"));
+        if let Some(wanted) = endpoint.replica_set.as_deref().filter(|wanted| set != Some(*wanted) && !sharded) {
+            let set = set.map_or_else(|| "no replica set".to_owned(), |set| format!("the replica set {set}"));
+            trouble =
+                Trouble::Line(format!("{} belongs to {set}, and the connection wants {wanted}", connection.place));
             continue;
         }
         if endpoint.direct || is_primary(&connection.hello) {

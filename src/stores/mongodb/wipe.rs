@@ -1,4 +1,4 @@
-//! What `fresh` drops: the collections and views of the database, but for the server's and the ledger's.
+//! What `fresh` drops: the collections and views of the database, but for the server's and those of ledgers.
 
 use bson::{Document, doc};
 
@@ -16,7 +16,9 @@ pub fn things(session: &mut Session) -> Result<Vec<(String, String)>, Failure> {
     let found = session.all(&doc! { "listCollections": 1, "nameOnly": true })?;
     let text = |document: &Document, key: &str| document.get_str(key).unwrap_or_default().to_owned();
     let mut things: Vec<_> = found.iter().map(|found| (text(found, "name"), text(found, "type"))).collect();
-    things.retain(|(name, _)| !name.starts_with("system.") && !ledger::is_ours(name));
+    let names: Vec<String> = things.iter().map(|(name, _)| name.clone()).collect();
+    let ledgers = ledger::all_names(session, &names)?;
+    things.retain(|(name, _)| !name.starts_with("system.") && !ledgers.iter().any(|own| own.contain(name)));
     things.sort();
     Ok(things)
 }

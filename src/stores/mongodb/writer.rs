@@ -3,7 +3,7 @@
 use bson::spec::BinarySubtype;
 use bson::{Binary, Document, doc};
 
-use super::ledger::{ENTRIES, Head, SCRIPTS, change, flush, follow, head, insert};
+use super::ledger::{Head, change, flush, follow, head, insert};
 use super::session::Session;
 use super::wire::number;
 use crate::domain::Failure;
@@ -73,7 +73,7 @@ impl Writer {
         }
         let packed = Binary { subtype: BinarySubtype::Generic, bytes: packed };
         let kept = doc! { "_id": script.checksum.as_str(), "extension": &script.extension, "packed": packed };
-        insert(session, SCRIPTS, vec![kept])?;
+        insert(session, &session.names().scripts.clone(), vec![kept])?;
         self.kept.push(script.checksum.as_str().to_owned());
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Writer {
             return Ok(false);
         }
         let update = doc! { "q": { "_id": seq }, "u": { "$set": { "parts_done": done, "parts_total": total } } };
-        session.run(&doc! { "update": ENTRIES, "updates": [update] })?;
+        session.run(&doc! { "update": &session.names().entries, "updates": [update] })?;
         Ok(true)
     }
 
@@ -111,7 +111,8 @@ impl Writer {
         }
         self.era += 1;
         self.kept.clear();
-        for collection in [ENTRIES, SCRIPTS] {
+        let names = session.names().clone();
+        for collection in [names.entries, names.scripts] {
             session.run(&doc! { "delete": collection, "deletes": [{ "q": {}, "limit": 0 }] })?;
         }
         Ok(true)

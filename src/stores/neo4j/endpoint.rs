@@ -1,6 +1,7 @@
 //! Where a server is: the URL over the store's section over Neo4j's own variables.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::bolt::{Address, Trust};
 use crate::config::Secret;
@@ -19,6 +20,8 @@ pub struct Endpoint {
     pub database: Option<String>,
     /// Where requests go, if the section says it.
     pub http: Option<String>,
+    /// Further certificates to trust, in DER, with the file they come from.
+    pub ca: Option<(PathBuf, Vec<Vec<u8>>)>,
     url: Secret,
 }
 
@@ -78,13 +81,39 @@ impl Endpoint {
         if http.as_deref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
             return Err(Failure::usage("`http` is no URL of HTTP").hint("for example http = \"http://localhost:7474\""));
         }
-        Ok(Self { scheme, address, login, database, http, url: settings.url.clone() })
+        let url = settings.url.clone();
+        let endpoint = Self { scheme, address, login, database, http, ca: None, url };
+        let Some(ca) = settings.options.get("ca").filter(|ca| !ca.is_empty()) else { return Ok(endpoint) };
+        endpoint.wants_ca()?;
+        let path = settings.root.join(ca);
+        let certificates = crate::stores::http::certificates(&path)?;
+        Ok(Self { ca: Some((path, certificates)), ..endpoint })
+    }
+
+    /// Fails where certificates are looked at by nobody.
+    fn wants_ca(&self) -> Result<(), Failure> {
+        let (base, _) = self.scheme.split_once('+').unwrap_or((&self.scheme, ""));
+        match self.trust() {
+            Trust::System(_) => Ok(()),
+            Trust::Any => {
+                Err(Failure::usage(format!("`ca` has no meaning with {}://, which trusts anybody", self.scheme))
+                    .hint(format!("write {base}+s:// to have the server's certificate looked at")))
+            }
+            Trust::Plain if self.http.as_deref().is_some_and(|url| url.starts_with("https:")) => Ok(()),
+            Trust::Plain => Err(Failure::usage(format!("`ca` has no meaning with {base}://, which is not encrypted"))
+                .hint(format!("write {base}+s:// for an encrypted connection"))),
+        }
+    }
+
+    /// The certificates of `ca`.
+    pub fn certificates(&self) -> &[Vec<u8>] {
+        self.ca.as_ref().map_or(&[], |(_, certificates)| certificates)
     }
 
     /// What a connection trusts.
-    pub fn trust(&self) -> Trust {
+    pub fn trust(&self) -> Trust<'_> {
         match self.scheme.rsplit_once('+').map(|(_, how)| how) {
-            Some("s") => Trust::System,
+            Some("s") => Trust::System(self.certificates()),
             Some(_) => Trust::Any,
             None => Trust::Plain,
         }
@@ -168,7 +197,11 @@ mod tests {
     use std::time::Duration;
 
     fn resolve(url: &str, variables: Environment) -> Result<Endpoint, Failure> {
-        Endpoint::resolve(&Settings {
+        Endpoint::resolve(&settings(url, variables))
+    }
+
+    fn settings(url: &str, variables: Environment) -> Settings {
+        Settings {
             name: "graph".to_owned(),
             url: Secret::new(url),
             client: None,
@@ -177,7 +210,7 @@ mod tests {
             root: "/".into(),
             options: BTreeMap::new(),
             variables,
-        })
+        }
     }
 
     #[test]
@@ -186,13 +219,31 @@ mod tests {
             || Environment::of([("NEO4J_USERNAME", "env"), ("NEO4J_PASSWORD", "hunter2"), ("NEO4J_DATABASE", "shop")]);
         let endpoint = resolve("neo4j+s://db.internal", variables()).unwrap();
         assert_eq!(endpoint.to_string(), "env@db.internal:7687/shop");
-        assert_eq!((endpoint.trust(), endpoint.is_routed()), (Trust::System, true));
+        assert_eq!((endpoint.trust(), endpoint.is_routed()), (Trust::System(&[]), true));
         assert!(!format!("{endpoint:?}").contains("hunter2"));
         let endpoint = resolve("bolt+ssc://me:a%2Fb@[::1]:1/mine", variables()).unwrap();
         assert_eq!((endpoint.to_string().as_str(), endpoint.uri().as_str()), ("me@[::1]:1/mine", "bolt+ssc://[::1]:1"));
         assert_eq!(endpoint.login.as_ref().map(|(_, p)| p.reveal()), Some("a/b"));
         let open = resolve("bolt://", Environment::default()).unwrap();
         assert_eq!((open.to_string().as_str(), open.login.is_none()), ("localhost:7687", true));
+    }
+
+    #[test]
+    fn certificates_are_for_connections_that_look_at_them() {
+        let resolve = |url: &str, http: &str| {
+            let options = [("ca", "/no/such/ca.pem"), ("http", http)].map(|(n, v)| (n.to_owned(), v.to_owned()));
+            let settings = Settings { options: options.into(), ..settings(url, Environment::default()) };
+            Endpoint::resolve(&settings).unwrap_err().message
+        };
+        for (url, http, says) in [
+            ("neo4j+s://db", "http://db", "/no/such/ca.pem cannot be used"),
+            ("bolt://db", "https://db", "/no/such/ca.pem cannot be used"),
+            ("bolt+ssc://db", "https://db", "`ca` has no meaning with bolt+ssc://, which trusts anybody"),
+            ("neo4j://db", "http://db", "`ca` has no meaning with neo4j://, which is not encrypted"),
+        ] {
+            let said = resolve(url, http);
+            assert!(said.contains(says), "{said}");
+        }
     }
 
     #[test]

@@ -11,7 +11,10 @@ use super::requests::{self, EXTENSION, Ways, Writer};
 use super::script::{Frame, Unfit, has_commands, parts};
 use super::session::Session;
 use super::shell::{self, Talked};
+use super::trust_store;
 use super::{CLIENT, verdict, wipe};
+use tempfile::NamedTempFile;
+
 use crate::config::scrub;
 use crate::domain::{EntryEvent, Failure, Version};
 use crate::process::identity;
@@ -158,13 +161,25 @@ impl Held {
         Ok(self.program.clone().unwrap_or_default())
     }
 
+    /// The certificates of `ca` as the client's JVM reads them.
+    fn trust_store(&self) -> Result<Option<NamedTempFile>, Failure> {
+        let certificates = self.session.endpoint().certificates();
+        let file = (!certificates.is_empty()).then(|| trust_store::file(certificates)).transpose();
+        file.map_err(|e| Failure::failed(format!("the client's trust store cannot be written: {e}")))
+    }
+
     /// One client for these steps.
     fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
         let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
         let program = self.program().map_err(|f| StepFailure::before(first.index, f))?;
         let mark = identity::token();
         let text = self.text(steps, &mark, seed).map_err(|unfit| verdict::unfit(first, unfit))?;
-        let line = shell::command(program, self.session.endpoint(), &self.settings.root);
+        let mut line = shell::command(program, self.session.endpoint(), &self.settings.root);
+        // The file stays until the shell has ended.
+        let store = self.trust_store().map_err(|f| StepFailure::before(first.index, f))?;
+        if let Some(store) = &store {
+            shell::trust(&mut line, &self.settings, store.path());
+        }
         let (mut session, token) = (self.session.another(), self.owner.token.clone());
         let mut asked = false;
         let mut ask_to_stop = || {

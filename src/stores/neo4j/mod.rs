@@ -14,6 +14,7 @@ mod requests;
 mod script;
 mod session;
 mod shell;
+mod trust_store;
 mod verdict;
 mod wipe;
 
@@ -55,6 +56,7 @@ pub static KIND: Kind = Kind {
         default_port: Some(7687),
         options: &[
             ("database", "the database (the user's home database)"),
+            ("ca", "a PEM file with certificates to trust, for neo4j+s, bolt+s and https"),
             ("http", "where requests (.http) go (http://HOST:7474, https://HOST:7473 for neo4j+s)"),
         ],
         example_url: "neo4j://neo4j:secret@localhost:7687",
@@ -105,7 +107,14 @@ impl Store for Neo4j {
         let endpoint = self.session.endpoint();
         let client = match steps.iter().all(|step| step.extension == EXTENSION) {
             true => "built in".to_owned(),
-            false => shell::command(self.program()?, endpoint, &self.settings.root).to_string(),
+            false => {
+                let mut line = shell::command(self.program()?, endpoint, &self.settings.root);
+                if let Some((path, _)) = &endpoint.ca {
+                    // A dry run makes no file, not even one that is gone again.
+                    shell::trust(&mut line, &self.settings, &path.with_extension("jks"));
+                }
+                line.to_string()
+            }
         };
         let frame = Frame { owner: None, database: endpoint.database.as_deref(), mark: "" };
         let shown = steps.iter().map(|step| {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::bolt::Value;
 use super::session::Session;
-use crate::domain::Failure;
+use crate::domain::{Failure, FailureKind};
 use crate::stores::Probe;
 
 /// Asks the server what it is, and looks for what will make trouble.
@@ -21,6 +21,8 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
             let text = |at: usize| rows.first().and_then(|r| r.get(at)).and_then(Value::as_text).unwrap_or_default();
             format!("Neo4j {} {}", text(0), text(1))
         }
+        // A login that gets no further than this: a password that has to be changed first.
+        Err(failure) if failure.kind == FailureKind::Unreachable => return Err(failure),
         // Who may not ask is still told what the handshake said.
         Err(_) => session.server()?.replace('/', " "),
     };

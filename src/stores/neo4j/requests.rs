@@ -23,7 +23,7 @@ pub fn base(endpoint: &Endpoint) -> String {
     }
     let (scheme, port) = match endpoint.trust() {
         Trust::Plain => ("http", 7474),
-        Trust::System | Trust::Any => ("https", 7473),
+        Trust::System(_) | Trust::Any => ("https", 7473),
     };
     let host = &endpoint.address.host;
     if host.contains(':') { format!("{scheme}://[{host}]:{port}") } else { format!("{scheme}://{host}:{port}") }
@@ -36,7 +36,12 @@ pub fn agent(endpoint: &Endpoint) -> Agent {
         let both = STANDARD.encode(format!("{user}:{}", password.reveal()));
         ("authorization", Secret::new(format!("Basic {both}")))
     });
-    Agent::new(&base, &base, login.collect())
+    match endpoint.trust() {
+        Trust::Any => Agent::trusting_anybody(&base, &base, login.collect()),
+        Trust::Plain | Trust::System(_) => {
+            Agent::trusting_these(&base, &base, login.collect(), endpoint.certificates())
+        }
+    }
 }
 
 /// Knows the store's database.

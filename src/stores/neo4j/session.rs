@@ -150,8 +150,10 @@ impl Session {
                     .hint("Neo4j does so after three wrong passwords, for 5 s by default; wait, then try the right one")
             }
             Trouble::Refused(code, words) if code.contains("CredentialsExpired") => {
-                Failure::unreachable(format!("{at} wants a new password: {words}"))
-                    .hint("run `cypher-shell --change-password` once")
+                let own = format!("cypher-shell --change-password --address {}", at.uri());
+                Failure::unreachable(format!("{at} wants a new password before it does anything else: {words}"))
+                    .hint(format!("`{own}` asks for both, or run `ALTER CURRENT USER SET PASSWORD FROM '...' TO '...'`"))
+                    .hint("a new server's first login (neo4j/neo4j) is one of these: put the new password into the URL then")
             }
             Trouble::Refused(code, words) if code.contains(".Security.Unauthorized") => Failure::unreachable(format!(
                 "{at} refuses the login: {words}"

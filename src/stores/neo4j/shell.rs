@@ -7,10 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
+use super::trust_store;
 use crate::config::Secret;
 use crate::process::program::Ended;
 use crate::process::{CommandLine, Finished, Running, pipes};
-use crate::stores::{Context, Step, StepEvent, StopReason};
+use crate::stores::{Context, Settings, Step, StepEvent, StopReason};
 
 /// Bytes of the longest line that is read as one.
 const LONGEST: usize = 1 << 20;
@@ -44,6 +45,12 @@ pub fn command(program: PathBuf, endpoint: &Endpoint, root: &Path) -> CommandLin
         .collect();
     line.folder = Some(root.to_owned());
     line
+}
+
+/// Makes the shell's JVM trust the certificates in a key store.
+pub fn trust(line: &mut CommandLine, settings: &Settings, store: &Path) {
+    let options = trust_store::options(settings.variables.get(trust_store::VARIABLE), store);
+    line.env.push((trust_store::VARIABLE.to_owned(), Secret::open(options)));
 }
 
 /// How a shell's life went.
@@ -102,7 +109,16 @@ pub fn talk(
     };
     talk.until_its_end(&running, &output, ask_to_stop);
     talk.talked.finished = running.finish()?;
+    talk.talked.finished.stderr = without_echo(&talk.talked.finished.stderr);
     Ok(talk.talked)
+}
+
+/// What a JVM says of its options is no word of the shell's.
+fn without_echo(stderr: &str) -> String {
+    stderr
+        .lines()
+        .filter(|line| !line.starts_with(trust_store::ECHO))
+        .fold(String::new(), |text, line| text + line + "\n")
 }
 
 struct Talk<'a> {

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::Shell;
+use super::keeper::Pen;
 use super::run::{ScriptFile, command, placed};
 use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Record, Version, fold};
 use crate::process::program;
-use crate::stores::memory::book::{Book, now_ms};
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, Stop,
     StopReason, Store, StoredScript,
@@ -16,31 +16,15 @@ use crate::stores::{
 pub struct Held {
     /// The store.
     pub shell: Shell,
+    /// What writes into its ledger.
+    pub pen: Pen,
     /// This run.
     pub owner: Owner,
-    /// Whose stale lease it was.
-    pub took_over: Option<Holder>,
 }
 
 impl Held {
-    /// Changes the files if the lease is still ours, under one lock; false if it is not.
-    fn guarded(&self, change: impl FnOnce(&mut Book, &Owner)) -> Result<bool, Failure> {
-        self.shell.place.update(|book| {
-            let Some(book) = book.filter(|b| b.is_held_with(&self.owner.token)) else { return false };
-            change(book, &self.owner);
-            true
-        })
-    }
-
-    fn must(&self, change: impl FnOnce(&mut Book, &Owner)) -> Result<(), Failure> {
-        match self.guarded(change)? {
-            true => Ok(()),
-            false => Err(Failure::failed("the lease was lost, so nothing was written")),
-        }
-    }
-
-    /// Runs one script; how long it took.
-    fn execute(&self, step: &Step, context: &Context<'_>, entries: bool) -> Result<(), StepFailure> {
+    /// Runs one script, with its entries or without any.
+    fn execute(&mut self, step: &Step, context: &Context<'_>, entries: bool) -> Result<(), StepFailure> {
         let script = ScriptFile::of(step).map_err(|f| before(step, f))?;
         let line = command(step, script.path(), &self.shell.settings.root, &self.shell.environment())
             .map_err(|f| before(step, f))?;
@@ -61,26 +45,24 @@ impl Held {
         Ok(())
     }
 
-    fn write(&self, entry: &NewEntry, step: &Step, kept: Kept, stop: &Stop) -> Result<(), StepFailure> {
-        match self.guarded(|book, owner| book.append(entry, owner)) {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                stop.ask(StopReason::LeaseLost);
-                let what = "cannot be recorded: the lease was lost".to_owned();
-                Err(StepFailure {
-                    what,
-                    kept,
-                    ..before(step, Failure::failed("another run has the lease now, or it was released by force"))
-                })
-            }
-            Err(failure) => Err(StepFailure { kept: Kept::Unknown, ..before(step, failure) }),
+    fn write(&mut self, entry: &NewEntry, step: &Step, kept: Kept, stop: &Stop) -> Result<(), StepFailure> {
+        let Err(failure) = self.pen.record(entry) else { return Ok(()) };
+        if self.is_lost() {
+            stop.ask(StopReason::LeaseLost);
+            let what = "cannot be recorded: the lease was lost".to_owned();
+            return Err(StepFailure { what, kept, ..before(step, failure) });
         }
+        Err(StepFailure { kept: Kept::Unknown, ..before(step, failure) })
+    }
+
+    /// Whether the lease is known to be somebody else's or nobody's.
+    fn is_lost(&mut self) -> bool {
+        self.shell.holder().is_ok_and(|holder| holder.is_none_or(|h| h.token != self.owner.token))
     }
 
     /// What is applied, newest first.
-    fn applied(&self) -> Result<Vec<Record>, Failure> {
-        let ledger = self.shell.place.read()?.map_or_else(|| Ok(Ledger::default()), |book| book.ledger())?;
-        let mut applied: Vec<Record> = fold(&ledger.entries).into_values().collect();
+    fn applied(&mut self) -> Result<Vec<Record>, Failure> {
+        let mut applied: Vec<Record> = fold(&self.pen.look()?.entries).into_values().collect();
         if let Some(half) = applied.iter().find(|r| r.half().is_some()) {
             return Err(Failure::failed(format!("{} is half-applied, so nobody knows what to take back", half.label))
                 .hint(format!("settle it first: `stepladder repair {}/{}`", self.shell.settings.name, half.version)));
@@ -93,19 +75,19 @@ impl Held {
 
 impl Locked for Held {
     fn took_over(&self) -> Option<&Holder> {
-        self.took_over.as_ref()
+        self.pen.took_over()
     }
 
     fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
-        Ok(Box::new(Beat { shell: self.shell.clone(), token: self.owner.token.clone() }))
+        self.pen.heart()
     }
 
     fn look(&mut self) -> Result<Ledger, Failure> {
-        self.shell.look()
+        self.pen.look()
     }
 
     fn stored_down(&mut self, version: Version) -> Result<Option<StoredScript>, Failure> {
-        self.shell.stored_down(version)
+        self.pen.stored_down(version)
     }
 
     fn run(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
@@ -119,7 +101,7 @@ impl Locked for Held {
     }
 
     fn record(&mut self, entry: &NewEntry) -> Result<(), Failure> {
-        self.must(|book, owner| book.append(entry, owner))
+        self.pen.record(entry)
     }
 
     fn journal(&mut self, _version: Version, _done: u32, _total: u32) -> Result<(), Failure> {
@@ -135,44 +117,25 @@ impl Locked for Held {
         let (stop, nobody) = (Stop::default(), |_: usize, _: StepEvent| ());
         for record in self.applied()? {
             let name = format!("{}/{}", self.shell.settings.name, record.label);
-            let kept = self.shell.stored_down(record.version)?.ok_or_else(|| {
+            let kept = self.pen.stored_down(record.version)?.ok_or_else(|| {
                 Failure::failed(format!("{name} cannot be taken back: the ledger has no down script of it"))
             })?;
             let step = self.shell.step_of(&record, &kept);
-            let context = Context { run: &self.owner.run, stop: &stop, event: &nobody };
+            let run = self.owner.run.clone();
+            let context = Context { run: &run, stop: &stop, event: &nobody };
             self.execute(&step, &context, true).map_err(|f| {
                 let failed = entry(&step, EntryEvent::Failed, None);
                 // What is already wrong is told; that it cannot be written down as well adds nothing.
-                let _ = self.guarded(|book, owner| book.append(&failed, owner));
+                let _ = self.pen.record(&failed);
                 Failure::new(f.kind, format!("{name} {} while it was taken back", f.what))
                     .details(f.message.lines().map(str::to_owned))
             })?;
         }
-        self.must(|_, _| ())?;
-        self.shell.place.empty()
+        self.pen.empty()
     }
 
     fn release(self: Box<Self>) -> Result<(), Failure> {
-        // A lease that is not ours any more is somebody else's to give back.
-        self.guarded(|book, _| book.lease = None).map(|_| ())
-    }
-}
-
-/// Renews the lease.
-struct Beat {
-    shell: Shell,
-    token: String,
-}
-
-impl Heart for Beat {
-    fn beat(&mut self) -> Result<bool, Failure> {
-        self.shell.place.update(|book| {
-            let Some(book) = book.filter(|b| b.is_held_with(&self.token)) else { return false };
-            if let Some(lease) = &mut book.lease {
-                lease.renew(self.shell.settings.lease, now_ms());
-            }
-            true
-        })
+        self.pen.release()
     }
 }
 

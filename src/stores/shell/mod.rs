@@ -1,15 +1,19 @@
-//! The shell kind: executables, with a ledger in a file, for what no other kind speaks to.
+//! The shell kind: executables, with a ledger in a file or in another store, for what no other kind speaks to.
 //!
 //! Each script is a process of its own, two-phase and without a journal: what it did before it failed is its own affair.
 
 mod held;
+mod keeper;
 mod place;
 mod run;
 
+use std::collections::BTreeMap;
+
 use self::held::Held;
+use self::keeper::Keeper;
 use self::place::Place;
 use self::run::{ScriptFile, command};
-use super::memory::book::{Lease, now_ms};
+use super::host::{Guest, Host};
 use super::{Atomicity, Card, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken};
 use crate::config::Secret;
 use crate::domain::mode::ANY;
@@ -33,7 +37,7 @@ pub static KIND: Kind = Kind {
         default_url: Some("shell:"),
         schemes: &["shell"],
         default_port: None,
-        options: &[],
+        options: &[(LEDGER, "the store that keeps the ledger and the lease, instead of a file")],
         example_url: "shell:.stepladder/shell.jsonl",
         not_promised: &[
             (15, "there is neither a password nor a host"),
@@ -43,14 +47,40 @@ pub static KIND: Kind = Kind {
     open,
 };
 
+/// The key that names the store that keeps the ledger.
+const LEDGER: &str = "ledger";
+
+/// The store that is to keep the ledger of a store with these options.
+pub fn keeper<'a>(kind: &Kind, options: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    options.get(LEDGER).filter(|_| kind.card.name == KIND.card.name).map(String::as_str)
+}
+
 fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
-    Ok(Box::new(Shell { place: Place::of(settings)?, settings: settings.clone() }))
+    let keeper = Keeper::File(Place::of(settings)?, settings.lease);
+    Ok(Box::new(Shell { keeper, settings: settings.clone() }))
+}
+
+/// A store whose ledger `host` keeps.
+///
+/// # Errors
+/// A URL that names a file for the ledger as well.
+pub fn open_in(host: Host, settings: &Settings) -> Result<Box<dyn Store>, Failure> {
+    if !matches!(settings.url.reveal(), "shell:" | "shell://") {
+        return Err(Failure::usage(format!(
+            "{} has two ledgers: `{LEDGER}` names the store {}, and its connection names another place",
+            settings.name,
+            host.name()
+        ))
+        .hint("leave one of them out; `shell:` alone is a connection that names none"));
+    }
+    let keeper = Keeper::Host(Guest::new(host, &settings.name));
+    Ok(Box::new(Shell { keeper, settings: settings.clone() }))
 }
 
 /// A store, seen from outside.
 #[derive(Clone)]
 struct Shell {
-    place: Place,
+    keeper: Keeper,
     settings: Settings,
 }
 
@@ -79,39 +109,29 @@ impl Shell {
 
 impl Store for Shell {
     fn address(&self) -> String {
-        self.place.address()
+        self.keeper.address()
     }
 
     fn probe(&mut self) -> Result<Probe, Failure> {
-        self.place.check()?;
-        let server = match self.place.read()? {
-            Some(book) => format!(
-                "a file with {}",
-                match book.entries.len() {
-                    1 => "1 entry".to_owned(),
-                    n => format!("{n} entries"),
-                }
-            ),
-            None => "a file that the first run makes".to_owned(),
-        };
-        Ok(Probe { server, warnings: Vec::new() })
+        self.keeper.probe()
     }
 
     fn look(&mut self) -> Result<Ledger, Failure> {
-        self.place.read()?.map_or_else(|| Ok(Ledger::default()), |book| book.ledger())
+        self.keeper.look()
     }
 
     fn holder(&mut self) -> Result<Option<Holder>, Failure> {
-        Ok(self.place.read()?.and_then(|book| book.lease.map(|lease| lease.holder(now_ms()))))
+        self.keeper.holder()
     }
 
     fn stored_down(&mut self, version: Version) -> Result<Option<StoredScript>, Failure> {
-        Ok(self.place.read()?.and_then(|book| book.stored_down(version)))
+        self.keeper.stored_down(version)
     }
 
     fn preview(&self, steps: &[Step], _run: &str) -> Result<Preview, Failure> {
         let lines = |step: &Step| -> Result<Vec<String>, Failure> {
-            let around = |what: &str| format!("# ledger: {} {} {what}", step.direction.word(), step.label);
+            let ledger = self.keeper.ledger_name();
+            let around = |what: &str| format!("# {ledger}: {} {} {what}", step.direction.word(), step.label);
             let script = ScriptFile::of(step)?;
             let line = command(step, script.path(), &self.settings.root, &self.environment())?;
             let line = line.to_string().replace(&*script.path().to_string_lossy(), &step.path);
@@ -132,7 +152,7 @@ impl Store for Shell {
     }
 
     fn environment(&self) -> Vec<(String, Secret)> {
-        vec![("STEPLADDER_URL".to_owned(), Secret::open(self.place.url()))]
+        vec![("STEPLADDER_URL".to_owned(), Secret::open(self.keeper.url()))]
     }
 
     fn client(&self) -> Result<Option<String>, Failure> {
@@ -140,31 +160,11 @@ impl Store for Shell {
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {
-        let length = self.settings.lease;
-        let taken = self.place.create(|book| {
-            let now = now_ms();
-            let before = book.lease.as_ref().map(|lease| lease.holder(now));
-            if let Some(holder) = &before {
-                if !holder.is_stale(owner) {
-                    return Err(Box::new(holder.clone()));
-                }
-                book.note_unlocked(owner, holder.takeover_note());
-            }
-            book.lease = Some(Lease::new(owner, length, now));
-            Ok(before)
-        })?;
-        Ok(match taken {
-            Ok(took_over) => Taken::Ours(Box::new(Held { shell: self.clone(), owner: owner.clone(), took_over })),
-            Err(holder) => Taken::Held(*holder),
-        })
+        let held = |pen| Held { shell: self.clone(), pen, owner: owner.clone() };
+        Ok(self.keeper.lock(owner)?.map_or_else(Taken::Held, |pen| Taken::Ours(Box::new(held(pen)))))
     }
 
     fn unlock(&mut self, seen: &Holder, by: &Owner) -> Result<bool, Failure> {
-        self.place.update(|book| {
-            let Some(book) = book.filter(|b| b.is_held_with(&seen.token)) else { return false };
-            book.lease = None;
-            book.note_unlocked(by, format!("released by force; it was held by {} of run {}", seen.who(), seen.run));
-            true
-        })
+        self.keeper.unlock(seen, by)
     }
 }

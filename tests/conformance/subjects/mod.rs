@@ -4,6 +4,7 @@ mod chromadb;
 mod elasticsearch;
 mod influxdb;
 mod kafka;
+mod kept;
 mod memory;
 #[cfg(feature = "mongodb")]
 mod mongodb;
@@ -37,6 +38,8 @@ pub const SOURCES: &[Source] = &[
     #[cfg(feature = "mongodb")]
     mongodb::SOURCE,
     shell::SOURCE,
+    kept::IN_SQLITE,
+    kept::IN_POSTGRES,
     influxdb::FIRST,
     influxdb::SECOND,
     kafka::TOOLS,

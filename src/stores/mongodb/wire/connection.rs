@@ -11,6 +11,8 @@ use crate::domain::Failure;
 use crate::stores::mongodb::endpoint::Endpoint;
 use crate::stores::tls::Line;
 
+/// How long each answer may take while TLS is being set up: a server without it may wait for more, for ever.
+const SECRECY: Duration = Duration::from_secs(10);
 /// How long a server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a server may take to answer what is ours.
@@ -134,7 +136,7 @@ impl Connection {
         let stream = stream?;
         let prepared = stream
             .set_nodelay(true)
-            .and_then(|()| stream.set_read_timeout(Some(ANSWER)))
+            .and_then(|()| stream.set_read_timeout(Some(SECRECY)))
             .and_then(|()| stream.set_write_timeout(Some(ANSWER)));
         prepared.map_err(|e| Trouble::Line(format!("{place}: {e}")))?;
         let socket = stream.try_clone().map_err(|e| Trouble::Line(e.to_string()))?;

@@ -1,5 +1,6 @@
 //! TLS as the options `tls*` of a connection string have it.
 
+use std::io::ErrorKind;
 use std::net::TcpStream;
 
 use super::connection::Trouble;
@@ -25,6 +26,9 @@ pub fn wrap(wanted: &Tls, host: &str, stream: TcpStream) -> Result<Box<dyn Line>
                 .hint("`tlsCAFile=FILE` in the URL names the roots that are trusted"),
         ),
         Broken::NoTls(_) => Trouble::Line(format!("{host} does not speak TLS on this port")),
+        Broken::Line(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Trouble::Line(format!(
+            "{host} does not answer while TLS is being set up: if it speaks none on this port, say `tls=false` behind the `?`"
+        )),
         Broken::Line(e) => Trouble::Line(format!("{host} hung up while TLS was being set up: {e}")),
     })?;
     Ok(Box::new(wrapped))

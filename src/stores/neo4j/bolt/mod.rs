@@ -72,7 +72,7 @@ impl Connection {
     ///
     /// # Errors
     /// Nobody there, no Bolt, a login that is refused.
-    pub fn open(address: &Address, trust: Trust, login: Option<(&str, &str)>) -> Result<Self, Trouble> {
+    pub fn open(address: &Address, trust: Trust<'_>, login: Option<(&str, &str)>) -> Result<Self, Trouble> {
         let stream = connect(address)?;
         let line: Box<dyn Line> = match trust {
             Trust::Plain => Box::new(stream),

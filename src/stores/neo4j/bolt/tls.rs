@@ -1,4 +1,4 @@
-//! TLS over rustls: `+s` trusts what the system trusts, `+ssc` whoever is at the line's end.
+//! TLS over rustls: `+s` trusts what the system trusts, and `ca`; `+ssc` whoever is at the line's end.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use super::Trouble;
 
 /// Whom a connection trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
+pub enum Trust<'a> {
     /// It is not encrypted.
     Plain,
-    /// Certificates that the system's roots have signed, for this host.
-    System,
+    /// Certificates for this host that the system's roots have signed, or one of these (in DER).
+    System(&'a [Vec<u8>]),
     /// Any certificate.
     Any,
 }
@@ -28,7 +28,7 @@ pub enum Trust {
 /// # Errors
 /// A server that is not who it should be, or speaks no TLS.
 pub fn wrap(
-    trust: Trust,
+    trust: Trust<'_>,
     host: &str,
     mut stream: TcpStream,
 ) -> Result<StreamOwned<ClientConnection, TcpStream>, Trouble> {
@@ -46,15 +46,16 @@ pub fn wrap(
     Ok(StreamOwned::new(connection, stream))
 }
 
-fn config(trust: Trust) -> Result<ClientConfig, Error> {
+fn config(trust: Trust<'_>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    if trust == Trust::Any {
+    let Trust::System(more) = trust else {
         let verifier = Arc::new(Anybody(provider));
         return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
-    }
+    };
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(more.iter().map(|der| CertificateDer::from_slice(der)));
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
