@@ -137,11 +137,17 @@ impl Locked for Held {
     /// The ledger first: a crash in between leaves things that nothing claims to have applied, and not claims that are
     /// not true.
     fn wipe(&mut self) -> Result<(), Failure> {
+        // Who may not look may not drop: that must be known before the ledger says that all is gone.
+        let things = wipe::things(&self.api, &self.place.endpoint)?;
         self.must(json!({ "wipe": {} }))?;
         let api = self.api.clone();
         let token = self.owner.token.clone();
         let held = || if lease::is_held(&api, &token)? { Ok(()) } else { Err(lost()) };
-        wipe::wipe(&self.api, &self.place.endpoint, &held)
+        wipe::wipe(&self.api, things, &held).map_err(|failure| {
+            failure
+                .detail("the ledger says from now on that nothing is applied; what was not dropped is still there")
+                .hint("once the reason is gone, `stepladder fresh` again drops the rest")
+        })
     }
 
     fn release(self: Box<Self>) -> Result<(), Failure> {

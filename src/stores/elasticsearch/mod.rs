@@ -8,6 +8,7 @@ mod endpoint;
 mod lease;
 mod ledger;
 mod locked;
+mod login;
 mod manners;
 mod probe;
 mod wipe;

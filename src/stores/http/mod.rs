@@ -162,8 +162,29 @@ impl Agent {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        let message = format!("{} cannot be reached: {}", self.shown, self.scrub(&words(error)));
-        Failure::unreachable(message).hint("is the server running, and does the store's URL name its host and port?")
+        let said = self.scrub(&words(error));
+        let hint = advice(&said, self.base.starts_with("https:"));
+        Failure::unreachable(format!("{} cannot be reached: {said}", self.shown)).hint(hint)
+    }
+}
+
+/// What to do where no connection comes about.
+fn advice(said: &str, tls: bool) -> &'static str {
+    const KNOWN: [(&str, &str); 3] = [
+        (
+            "UnknownIssuer",
+            "the authority that signed the server's certificate is not known here: SSL_CERT_FILE, or `ca` of a store that has this key, names a PEM file with it",
+        ),
+        (
+            "NotValidForName",
+            "the server's certificate is for another name: write the host into the URL as the certificate has it",
+        ),
+        ("InvalidContentType", "what listens there speaks no TLS: does the URL begin with `http://`?"),
+    ];
+    match KNOWN.iter().find(|(known, _)| said.contains(known)) {
+        Some((_, hint)) => hint,
+        None if !tls && said.contains("disconnected") => "does it want TLS? Then the URL begins with `https://`",
+        None => "is the server running, and does the store's URL name its host and port?",
     }
 }
 
