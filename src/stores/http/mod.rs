@@ -169,7 +169,7 @@ impl Agent {
 }
 
 /// What to do where no connection comes about.
-fn advice(said: &str, tls: bool) -> &'static str {
+pub fn advice(said: &str, tls: bool) -> &'static str {
     const KNOWN: [(&str, &str); 3] = [
         (
             "UnknownIssuer",
