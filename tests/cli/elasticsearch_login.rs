@@ -1,4 +1,4 @@
-//! Logins at an OpenSearch with its security plugin: users, rights, tokens, TLS. It says little, so that much is said here.
+//! Logins at an OpenSearch with its security plugin: users, rights, tokens, TLS, proxies. It says little, so that much is said here.
 
 use crate::elasticsearch::{DOWN, Part, UP, says, variable};
 use crate::world::World;
@@ -91,5 +91,42 @@ fn a_connection_that_is_not_believed_says_what_to_change() {
         (&tls, &ca, ["cannot be reached", "speaks no TLS: does the URL begin with `http://`"]),
     ] {
         says(&world(url, ca).run("status"), 6, &words);
+    }
+}
+
+/// Plain HTTP goes by one variable, TLS by another, as everywhere.
+#[test]
+fn a_proxy_of_the_environment_is_gone_through_and_named() {
+    let (Some((ca, _)), Some(tls), Some(open), Some(proxy)) =
+        (server(), variable("SECURESEARCH_URL"), variable("OPENSEARCH_URL"), variable("TINYPROXY_URL"))
+    else {
+        return;
+    };
+    let nobody = "http://127.0.0.1:1".to_owned();
+    let stranger = proxy.replace("proxy:", "proxy:not-");
+    for (url, own, other) in [(&open, "HTTP_PROXY", "HTTPS_PROXY"), (&tls, "HTTPS_PROXY", "HTTP_PROXY")] {
+        let with = |variables: &[(&str, &String)]| {
+            variables.iter().fold(world(url, &ca), |world, (name, value)| world.variable(name, value))
+        };
+        let host = &"localhost,127.0.0.1".to_owned();
+        for fine in [
+            with(&[(own, &proxy), (other, &nobody)]),
+            with(&[(&own.to_lowercase(), &proxy)]),
+            with(&[("ALL_PROXY", &proxy)]),
+            with(&[(own, &nobody), ("NO_PROXY", host)]),
+        ] {
+            says(&fine.run("up"), 0, &[]);
+            fine.ok("down");
+        }
+        let said = with(&[(own, &nobody)]).run("status");
+        let through = format!("cannot be reached through the proxy 127.0.0.1:1 ({own}): nothing listens there");
+        says(&said, 6, &[&through, &format!("is {own} right?"), "NO_PROXY=HOST goes past the proxy"]);
+        let said = with(&[(own, &stranger)]).run("status");
+        says(
+            &said,
+            6,
+            &["proxy server responded 401", "the proxy wants a login", &format!("{own}=http://USER:PASSWORD@")],
+        );
+        assert!(!said.all().contains("secret-4711"), "{}", said.all());
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::endpoint::Endpoint;
 use crate::domain::Failure;
 use crate::stores::Stop;
-use crate::stores::http::{Agent, Answer, Call, Limit, Trouble, advice};
+use crate::stores::http::{Agent, Answer, Call, Limit, Trouble};
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -173,8 +173,7 @@ impl Api {
                 Trouble::NotSent(words) | Trouble::Unknown(words) => words,
                 Trouble::Ended(_) => format!("no answer within {} s", ANSWER.as_secs()),
             };
-            let hint = advice(&words, self.agent.base().starts_with("https:"));
-            Failure::unreachable(format!("{} cannot be reached: {words}", self.agent.shown())).hint(hint)
+            self.agent.unreached(&words)
         })
     }
 
