@@ -6,8 +6,8 @@ use stepladder::commands::templates::of_kind;
 
 use crate::world::{Said, World};
 
-const UP: &str = "migrations/elasticsearch/001_a.up.http";
-const DOWN: &str = "migrations/elasticsearch/001_a.down.http";
+pub const UP: &str = "migrations/elasticsearch/001_a.up.http";
+pub const DOWN: &str = "migrations/elasticsearch/001_a.down.http";
 
 /// A project whose cluster nobody asks.
 fn offline(script: &str) -> World {
@@ -18,7 +18,7 @@ fn offline(script: &str) -> World {
 }
 
 #[track_caller]
-fn says(said: &Said, code: i32, words: &[&str]) {
+pub fn says(said: &Said, code: i32, words: &[&str]) {
     let all = said.all();
     assert_eq!(said.code, code, "{all}");
     for word in words {
@@ -82,7 +82,7 @@ fn a_connection_that_means_nothing_is_refused() {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     let wish = std::env::var("STEPLADDER_TEST_SERVERS").unwrap_or_default();
     let needed = wish == "all" || wish != "none" && std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
     let name = format!("STEPLADDER_TEST_{name}");
@@ -92,32 +92,38 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// A part of a cluster, for one test; its things go with it.
-struct Part {
-    world: World,
-    name: String,
+pub struct Part {
+    pub world: World,
+    pub name: String,
 }
 
 impl Part {
-    fn new(url: &str, test: &str) -> Self {
+    pub fn new(url: &str, test: &str) -> Self {
+        Self::with(url, test, "", &[])
+    }
+
+    /// With more lines in the store's section, and more variables.
+    pub fn with(url: &str, test: &str, more: &str, variables: &[(&str, &str)]) -> Self {
         let name = format!("cli-{test}-{}", std::process::id());
         let world = World::new()
             .file(
                 "stepladder.toml",
-                format!("[stores.elasticsearch]\nprefix = \"{name}\"\nledger = \"{name}-ledger\"\n"),
+                format!("[stores.elasticsearch]\nprefix = \"{name}\"\nledger = \"{name}-ledger\"\n{more}"),
             )
             .file(DOWN, "# nothing\n")
             .variable("ELASTICSEARCH_URL", url);
+        let world = variables.iter().fold(world, |world, (name, value)| world.variable(name, value));
         Self { world, name }
     }
 
     /// Runs a script in which NAME stands for the part's name.
-    fn up(&self, script: &str) -> Said {
+    pub fn up(&self, script: &str) -> Said {
         self.world.write(UP, script.replace("NAME", &self.name));
         self.world.run("up")
     }
 
     #[track_caller]
-    fn fine(&self, script: &str) {
+    pub fn fine(&self, script: &str) {
         let said = self.up(script);
         assert_eq!(said.code, 0, "{}", said.all());
         self.world.ok("down");

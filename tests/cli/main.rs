@@ -10,6 +10,10 @@ mod configuration;
 mod dry_run;
 #[cfg(feature = "elasticsearch")]
 mod elasticsearch;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch_login;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch_red;
 mod failures;
 mod fresh;
 mod generate;

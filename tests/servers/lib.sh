@@ -152,6 +152,24 @@ end_with() {
     sleep 0.2
 }
 
+# A second process of a kind, with a name: companion NAME COMMAND... What waits for it ends when it is gone.
+companion() {
+    local name=$1
+    shift
+    end_companion "$name"
+    (cd / && exec setsid "$@") >>"$LOG" 2>&1 </dev/null &
+    COMPANION=$!
+    printf '%s\n%s\n' $! "$(born $!)" >"$DIR/$name.pid"
+}
+
+end_companion() {
+    local pid when
+    [ -s "$DIR/$1.pid" ] || return 0
+    { read -r pid && read -r when; } <"$DIR/$1.pid"
+    [ "$(born "$pid")" = "$when" ] && kill "$pid" 2>/dev/null
+    rm -f "$DIR/$1.pid"
+}
+
 # Polls a command until it succeeds, or the server is gone.
 wait_until() {
     local seconds=$1 i
@@ -159,6 +177,7 @@ wait_until() {
     for ((i = 0; i < seconds * 20; i++)); do
         "$@" >>"$LOG.ready" 2>&1 && return 0
         running_pid >/dev/null || return 1
+        [ -z "${COMPANION:-}" ] || kill -0 "$COMPANION" 2>/dev/null || return 1
         sleep 0.05
     done
     say "$KIND: no answer after $seconds s; the last words of the probe: $(tail -n 2 "$LOG.ready" 2>/dev/null)"

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
+use super::login::Login;
 use super::words;
 use crate::domain::Failure;
 use crate::stores::http::{Agent, Answer, escaped};
@@ -15,6 +16,8 @@ const TRIES: u32 = 30;
 const PAUSE: Duration = Duration::from_millis(100);
 /// What is said of such an index.
 const NOT_YET: &str = "no_shard_available_action_exception";
+/// What is said of an index that somebody has closed.
+const CLOSED: &str = "index_closed_exception";
 
 /// Speaks to one cluster. Clones share their connections.
 #[derive(Clone)]
@@ -25,6 +28,8 @@ pub struct Api {
     pub place: String,
     /// The ledger's index.
     pub index: String,
+    /// Who we are.
+    login: Login,
 }
 
 /// A document as it was read.
@@ -58,7 +63,12 @@ impl Api {
     /// # Errors
     /// A `ca` that cannot be used.
     pub fn new(endpoint: &Endpoint) -> Result<Self, Failure> {
-        Ok(Self { agent: endpoint.agent()?, place: endpoint.to_string(), index: endpoint.ledger.clone() })
+        Ok(Self {
+            agent: endpoint.agent()?,
+            place: endpoint.to_string(),
+            index: endpoint.ledger.clone(),
+            login: endpoint.login.clone(),
+        })
     }
 
     /// The clock of the node that answers, in milliseconds since 1970-01-01 UTC; ours where we may not ask for it.
@@ -92,6 +102,9 @@ impl Api {
         if answer.status == 404 {
             return Ok(None);
         }
+        if answer.status == 503 && words::kind(&answer) == NOT_YET || words::kind(&answer) == CLOSED {
+            return Err(self.unreadable(&words::kind(&answer), &words::of(&answer)));
+        }
         let said = self.expect(answer)?.json();
         Ok(Some(Document { source: said["_source"].clone(), at: At::of(&said) }))
     }
@@ -121,19 +134,26 @@ impl Api {
         for document in said["docs"].as_array_mut().into_iter().flatten() {
             match document["error"]["type"].as_str() {
                 Some("index_not_found_exception") => return Ok(None),
-                Some(_) => {
-                    let why = words::of_error(&document["error"]);
-                    return Err(Failure::unreachable(format!(
-                        "the ledger's index {} cannot be read: {why}",
-                        self.index
-                    ))
-                    .hint("`GET _cluster/allocation/explain` says what keeps its shard from working"));
-                }
+                Some(kind) => return Err(self.unreadable(kind, &words::of_error(&document["error"]))),
                 None => {}
             }
             found.push((document["found"] == true).then(|| document["_source"].take()));
         }
         Ok(Some(found))
+    }
+
+    /// The ledger's index is there, and of no use.
+    fn unreadable(&self, kind: &str, why: &str) -> Failure {
+        let index = &self.index;
+        let hint = match kind {
+            CLOSED => format!("somebody has closed it: `POST /{index}/_open` opens it again"),
+            _ => format!(
+                "`GET _cluster/allocation/explain` with `{{\"index\": \"{index}\", \"shard\": 0, \"primary\": true}}` says what keeps its shard from working"
+            ),
+        };
+        Failure::unreachable(format!("the ledger's index {index} cannot be read: {why}"))
+            .detail("no run begins, or goes on, without its ledger")
+            .hint(hint)
     }
 
     /// Creates a document; none when its id is taken. Of many who try at once exactly one succeeds.
@@ -199,6 +219,9 @@ impl Api {
             )),
             _ => Failure::failed(format!("{} refused a request: {said}", self.place)),
         };
+        if answer.status == 401 {
+            return Err(failure.hint(self.login.advice(jiff::Timestamp::now().as_second())));
+        }
         Err(words::hints(&kind, &said).into_iter().fold(failure, Failure::hint))
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::login::Login;
 use crate::config::Secret;
 use crate::domain::Failure;
 use crate::stores::Settings;
@@ -19,6 +20,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
         "api_key",
         "the API key, encoded, unless the URL holds a login; write ${ELASTICSEARCH_API_KEY}, not the key itself",
     ),
+    ("token", "a bearer token such as a JWT, unless the URL holds a login; write ${ELASTICSEARCH_TOKEN}"),
     ("ca", "a PEM file with the authority that signed the server's certificate"),
 ];
 
@@ -30,7 +32,8 @@ pub struct Endpoint {
     port: u16,
     /// Of a cluster behind a proxy: `/search`, without a slash at its end.
     path: String,
-    login: Login,
+    /// Who we are for it.
+    pub login: Login,
     ca: Option<PathBuf>,
     /// The ledger's index.
     pub ledger: String,
@@ -38,13 +41,6 @@ pub struct Endpoint {
     pub prefix: String,
     /// As it was given.
     url: Secret,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Login {
-    None,
-    Key(Secret),
-    Basic(String, Secret),
 }
 
 impl Endpoint {
@@ -86,7 +82,7 @@ impl Endpoint {
             host: url.bracketed_host(),
             port: url.port.unwrap_or(usual),
             path: url.path.trim_end_matches('/').to_owned(),
-            login: login(&url, settings),
+            login: Login::of(&url, settings),
             ca: settings.options.get("ca").filter(|ca| !ca.is_empty()).map(|ca| settings.root.join(ca)),
             ledger,
             prefix: named("prefix").unwrap_or_default(),
@@ -105,38 +101,19 @@ impl Endpoint {
     /// # Errors
     /// A `ca` that cannot be used.
     pub fn agent(&self) -> Result<Agent, Failure> {
-        let header = match &self.login {
-            Login::None => None,
-            Login::Key(key) => Some(format!("ApiKey {}", key.reveal())),
-            Login::Basic(user, password) => {
-                use base64::Engine;
-                let both = format!("{user}:{}", password.reveal());
-                Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(both)))
-            }
-        };
-        let headers = header.map(|value| ("authorization", Secret::new(value))).into_iter().collect();
+        let headers = self.login.header().map(|value| ("authorization", value)).into_iter().collect();
         Agent::trusting(&self.base(), &format!("{}:{}", self.host, self.port), headers, self.ca.as_deref())
     }
 
     /// What must not be shown.
     pub fn secrets(&self) -> Vec<&Secret> {
-        match &self.login {
-            Login::None => Vec::new(),
-            Login::Key(secret) | Login::Basic(_, secret) => vec![secret],
-        }
+        self.login.secret().into_iter().collect()
     }
 
     /// What programs find in their environment.
     pub fn environment(&self) -> Vec<(String, Secret)> {
         let mut environment = vec![("ELASTICSEARCH_URL".to_owned(), Secret::open(self.base()))];
-        match &self.login {
-            Login::None => {}
-            Login::Key(key) => environment.push(("ELASTICSEARCH_API_KEY".to_owned(), key.clone())),
-            Login::Basic(user, password) => {
-                environment.push(("ELASTICSEARCH_USERNAME".to_owned(), Secret::open(user)));
-                environment.push(("ELASTICSEARCH_PASSWORD".to_owned(), password.clone()));
-            }
-        }
+        environment.extend(self.login.environment());
         environment.push(("STEPLADDER_URL".to_owned(), self.url.clone()));
         environment
     }
@@ -151,26 +128,6 @@ fn is_index(name: &str) -> bool {
         && name != "."
         && name != ".."
         && !name.contains(bad)
-}
-
-fn login(url: &Url, settings: &Settings) -> Login {
-    let filled = |text: &Option<String>| text.clone().filter(|t| !t.is_empty());
-    if let Some(user) = filled(&url.user) {
-        return Login::Basic(user, Secret::new(filled(&url.password).unwrap_or_default()));
-    }
-    let variable = |name: &str| settings.variables.get(name).filter(|v| !v.is_empty());
-    let said = settings.options.get("api_key").map(String::as_str).filter(|t| !t.is_empty());
-    if let Some(key) = said.or_else(|| variable("ELASTICSEARCH_API_KEY")) {
-        return Login::Key(Secret::new(key));
-    }
-    let password = variable("ELASTICSEARCH_PASSWORD").or_else(|| variable("ELASTIC_PASSWORD"));
-    match password {
-        Some(password) => {
-            let user = variable("ELASTICSEARCH_USERNAME").unwrap_or("elastic");
-            Login::Basic(user.to_owned(), Secret::new(password))
-        }
-        None => Login::None,
-    }
 }
 
 /// As a person would write it: `host:9200`, with the prefix where there is one.
@@ -216,6 +173,7 @@ mod tests {
         assert_eq!(resolve("opensearchs://h", &[]).unwrap().base(), "https://h:9200");
         assert_eq!(resolve("https://h", &[]).unwrap().base(), "https://h:443");
         assert_eq!(resolve("http://h", &[("api_key", "k")]).unwrap().login, Login::Key(Secret::new("k")));
+        assert_eq!(resolve("http://h", &[("token", "t")]).unwrap().login, Login::Token(Secret::new("t")));
         assert_eq!(resolve("http://h", &[]).unwrap().ledger, LEDGER);
     }
 

@@ -10,27 +10,24 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::entries::{ENTRIES, entry, small};
 use super::words;
 use crate::domain::ledger::FORMAT;
-use crate::domain::{Checksum, Direction, Entry, EntryEvent, Failure, Version};
+use crate::domain::{Checksum, Entry, EntryEvent, Failure, Version};
 use crate::stores::http::escaped;
-use crate::stores::pack::{pack, unpack};
-use crate::stores::{Holder, Ledger, NewEntry, Owner, StoredScript};
+use crate::stores::pack::unpack;
+use crate::stores::{Ledger, StoredScript};
 
 /// The document that says what this index is.
 const HEAD: &str = "ledger";
 /// Documents asked for at first, and at most, at once.
 const WINDOW: i64 = 64;
 const WIDEST: i64 = 2048;
-/// Entries of one document have numbers of their own.
-const ENTRIES: i64 = 8;
-/// How often a fence is put behind somebody else's last word.
-const TRIES: usize = 5;
 
 /// All documents of the ledger, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
-    documents: Vec<Value>,
+    pub(super) documents: Vec<Value>,
 }
 
 /// Reads the ledger; none where there is none.
@@ -71,7 +68,8 @@ fn check(head: &Value) -> Result<(), Failure> {
     }
 }
 
-fn id(seq: i64) -> String {
+/// The id of the document at a place.
+pub fn id(seq: i64) -> String {
     format!("{seq:012}")
 }
 
@@ -206,153 +204,12 @@ fn create_index(api: &Api, hidden: bool) -> Result<bool, Failure> {
     api.expect(answer).map(|_| true)
 }
 
-/// Where a run writes next.
-#[derive(Clone, Debug)]
-pub struct Place {
-    next: i64,
-    token: String,
-}
-
-impl Place {
-    /// Puts up a fence behind the last document there is, with the entry that says whose lease was taken over, and gives
-    /// back what stands before it.
-    ///
-    /// # Errors
-    /// As [`read`]; others write all the time.
-    pub fn fenced(api: &Api, owner: &Owner, unlocked: Option<Value>) -> Result<(Self, Pages), Failure> {
-        for _ in 0..TRIES {
-            let mut pages = read(api)?.unwrap_or_default();
-            let mut place = Self { next: pages.next(), token: owner.token.clone() };
-            let mut document = json!({ "fence": { "run": owner.run, "who": owner.who() } });
-            if let Some(entry) = &unlocked {
-                document["entries"] = json!([entry]);
-            }
-            if place.write(api, document.clone())? {
-                pages.documents.push(document);
-                return Ok((place, pages));
-            }
-        }
-        Err(Failure::failed("the ledger is written by others all the time").hint("run the command again"))
-    }
-
-    /// Writes a document; false when somebody else's is in its place, which leaves ours unwritten. Repeating a write
-    /// whose answer was lost is harmless: it goes to the same place.
-    ///
-    /// # Errors
-    /// The cluster does not answer, and it is not known whether the document is there.
-    pub fn write(&mut self, api: &Api, mut document: Value) -> Result<bool, Failure> {
-        document["seq"] = self.next.into();
-        document["token"] = self.token.as_str().into();
-        let id = id(self.next);
-        let mut trouble = None;
-        for _ in 0..3 {
-            match api.create(&id, &document) {
-                Ok(Some(_)) => {
-                    self.next += 1;
-                    return Ok(true);
-                }
-                Ok(None) => {
-                    let ours = api.get(&id)?.is_some_and(|found| found.source["token"] == self.token.as_str());
-                    self.next += i64::from(ours);
-                    return Ok(ours);
-                }
-                Err(failure) if failure.kind == crate::FailureKind::Unreachable => trouble = Some(failure),
-                Err(failure) => return Err(failure),
-            }
-        }
-        Err(trouble.unwrap_or_else(|| Failure::failed("the ledger cannot be written")))
-    }
-}
-
-/// An entry as it is kept.
-pub fn kept(new: &NewEntry, owner: &Owner, at_ms: i64) -> Value {
-    let down = new.down.as_ref().map(|down| {
-        json!({
-            "checksum": down.checksum.as_str(),
-            "extension": down.extension,
-            "text": STANDARD.encode(pack(&down.text)),
-        })
-    });
-    let fields = json!({
-        "event": new.event.word(),
-        "direction": new.direction.word(),
-        "version": new.version.map(|v| v.to_string()),
-        "label": new.label,
-        "checksum": new.checksum.as_str(),
-        "run": owner.run,
-        "ordinal": new.ordinal,
-        "at_ms": at_ms,
-        "duration_ms": new.duration_ms,
-        "who": owner.who(),
-        "tool": owner.tool,
-        "parts_done": new.parts_done,
-        "parts_total": new.parts_total,
-        "note": new.note,
-        "down": down,
-    });
-    let fields = fields.as_object().cloned().unwrap_or_default();
-    fields.into_iter().filter(|(_, value)| !value.is_null()).collect::<serde_json::Map<_, _>>().into()
-}
-
-/// The entry that says that a lease was taken from somebody.
-pub fn unlocked(by: &Owner, at_ms: i64, note: String) -> Value {
-    let entry = NewEntry {
-        event: EntryEvent::Unlocked,
-        direction: Direction::Up,
-        version: None,
-        label: String::new(),
-        checksum: Checksum::recorded(""),
-        down: None,
-        ordinal: 0,
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: Some(note),
-    };
-    kept(&entry, by, at_ms)
-}
-
-/// Says that somebody's lease was released by force.
-///
-/// # Errors
-/// As [`Place::fenced`].
-pub fn say_released(api: &Api, seen: &Holder, by: &Owner) -> Result<(), Failure> {
-    let note = format!("released by force; it was held by {} of run {}", seen.who(), seen.run);
-    Place::fenced(api, by, Some(unlocked(by, api.now_ms()?, note))).map(drop)
-}
-
-fn small(value: &Value) -> Option<u32> {
-    value.as_u64().and_then(|n| u32::try_from(n).ok())
-}
-
-fn entry(seq: i64, value: &Value) -> Result<Entry, Failure> {
-    let unknown = |what: &str| {
-        Failure::failed(format!("an entry in document {} of the ledger has an unknown {what}", seq / ENTRIES))
-    };
-    let own = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    Ok(Entry {
-        seq,
-        event: EntryEvent::from_word(&own("event")).ok_or_else(|| unknown("event"))?,
-        direction: Direction::from_word(&own("direction")).ok_or_else(|| unknown("direction"))?,
-        version: value["version"].as_str().map(str::parse).transpose().map_err(|_| unknown("version"))?,
-        label: own("label"),
-        checksum: Checksum::recorded(own("checksum")),
-        down_checksum: value["down"]["checksum"].as_str().map(Checksum::recorded),
-        run: own("run"),
-        ordinal: value["ordinal"].as_i64().unwrap_or(0),
-        at_ms: value["at_ms"].as_i64().unwrap_or(0),
-        duration_ms: value["duration_ms"].as_i64(),
-        who: own("who"),
-        tool: own("tool"),
-        parts_done: small(&value["parts_done"]),
-        parts_total: small(&value["parts_total"]),
-        note: value["note"].as_str().map(str::to_owned),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::entries::kept;
     use super::*;
+    use crate::domain::Direction;
+    use crate::stores::NewEntry;
 
     fn new(event: EntryEvent, version: u32, down: Option<StoredScript>) -> NewEntry {
         NewEntry {

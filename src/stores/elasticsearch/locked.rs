@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::Place;
 use super::api::Api;
+use super::entries::{kept, unlocked};
 use super::lease::{self, Pulse};
-use super::ledger::{self, kept};
+use super::ledger;
+use super::place;
 use super::wipe;
 use crate::config::scrub;
 use crate::domain::{Failure, Version};
@@ -22,7 +24,7 @@ pub struct Held {
     api: Api,
     owner: Owner,
     /// Where the ledger ends.
-    end: ledger::Place,
+    end: place::Place,
     /// What stood in the ledger when the lease was taken, until something is written.
     seen: Option<ledger::Pages>,
     took_over: Option<Holder>,
@@ -37,8 +39,8 @@ impl Held {
     /// The ledger cannot be read or written.
     pub fn new(place: Place, api: Api, owner: &Owner, took_over: Option<Holder>, now: i64) -> Result<Self, Failure> {
         let since = (now, Instant::now());
-        let note = took_over.as_ref().map(|holder| ledger::unlocked(owner, now, holder.takeover_note()));
-        let (end, seen) = ledger::Place::fenced(&api, owner, note)?;
+        let note = took_over.as_ref().map(|holder| unlocked(owner, now, holder.takeover_note()));
+        let (end, seen) = place::Place::fenced(&api, owner, note)?;
         Ok(Self { place, api, owner: owner.clone(), end, seen: Some(seen), took_over, since })
     }
 
@@ -137,11 +139,17 @@ impl Locked for Held {
     /// The ledger first: a crash in between leaves things that nothing claims to have applied, and not claims that are
     /// not true.
     fn wipe(&mut self) -> Result<(), Failure> {
+        // Who may not look may not drop: that must be known before the ledger says that all is gone.
+        let things = wipe::things(&self.api, &self.place.endpoint)?;
         self.must(json!({ "wipe": {} }))?;
         let api = self.api.clone();
         let token = self.owner.token.clone();
         let held = || if lease::is_held(&api, &token)? { Ok(()) } else { Err(lost()) };
-        wipe::wipe(&self.api, &self.place.endpoint, &held)
+        wipe::wipe(&self.api, things, &held).map_err(|failure| {
+            failure
+                .detail("the ledger says from now on that nothing is applied; what was not dropped is still there")
+                .hint("once the reason is gone, `stepladder fresh` again drops the rest")
+        })
     }
 
     fn release(self: Box<Self>) -> Result<(), Failure> {

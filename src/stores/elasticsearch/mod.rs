@@ -5,10 +5,13 @@
 
 mod api;
 mod endpoint;
+mod entries;
 mod lease;
 mod ledger;
 mod locked;
+mod login;
 mod manners;
+mod place;
 mod probe;
 mod wipe;
 mod words;
@@ -130,7 +133,7 @@ impl Store for Cluster {
         if ledger::read(&self.api)?.is_none() || !lease::release(&self.api, &seen.token)? {
             return Ok(false);
         }
-        ledger::say_released(&self.api, seen, by)?;
+        place::say_released(&self.api, seen, by)?;
         Ok(true)
     }
 }

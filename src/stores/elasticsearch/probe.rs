@@ -6,6 +6,10 @@ use super::api::Api;
 use crate::domain::Failure;
 use crate::domain::plan::list;
 use crate::stores::Probe;
+use crate::stores::http::escaped;
+
+/// Most names of red indices that are shown.
+const SHOWN: usize = 10;
 
 /// Asks what answers, and what will make trouble.
 ///
@@ -17,9 +21,8 @@ pub fn probe(api: &Api) -> Result<Probe, Failure> {
     let health = if health.status == 403 { Value::Null } else { api.expect(health)?.json() };
     let mut warnings = Vec::new();
     if health["status"] == "red" {
-        let missing = format!("the cluster is red: {} shards do not work", health["unassigned_shards"]);
         warnings.push((
-            missing,
+            format!("the cluster is red{}", red(api)?),
             "`GET _cluster/allocation/explain` says why; what needs those shards will fail".to_owned(),
         ));
     }
@@ -33,6 +36,13 @@ pub fn probe(api: &Api) -> Result<Probe, Failure> {
             }
         }
     }
+    // It is hidden, so that it is not among all.
+    let ledger = blocked(&api.ask(&format!("/{}/_settings/index.blocks*?flat_settings=true", escaped(&api.index)))?);
+    if !ledger.is_empty() {
+        let advice =
+            format!("no run can begin; `PUT /{}/_settings` with `{{\"BLOCK\": null}}` takes a block back", api.index);
+        warnings.push((format!("the ledger is not to be written: {}", list(&ledger)), advice));
+    }
     let blocked = blocked(&api.ask("/_all/_settings/index.blocks*?flat_settings=true")?);
     if !blocked.is_empty() {
         let advice = "`PUT /INDEX/_settings` with `{\"BLOCK\": null}` takes a block back; one that the cluster set \
@@ -40,6 +50,19 @@ pub fn probe(api: &Api) -> Result<Probe, Failure> {
         warnings.push((format!("indices that are not to be written: {}", list(&blocked)), advice.to_owned()));
     }
     Ok(Probe { server: server(api, &health)?, warnings })
+}
+
+/// `: shards of products, orders do not work`; nothing where we may not ask.
+fn red(api: &Api) -> Result<String, Failure> {
+    let indices = api.ask("/_cat/indices?format=json&h=index&health=red&expand_wildcards=all&s=index")?;
+    let mut names: Vec<String> =
+        indices.as_array().into_iter().flatten().filter_map(|i| i["index"].as_str().map(str::to_owned)).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    Ok(if names.is_empty() { String::new() } else { format!(": shards of {} do not work", list(&names)) })
 }
 
 /// `OpenSearch 2.19.1, cluster green`.

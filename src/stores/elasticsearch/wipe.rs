@@ -141,7 +141,9 @@ fn policies(said: &Value) -> Vec<(String, bool)> {
 /// The cluster does not answer, or refuses.
 pub fn things(api: &Api, endpoint: &Endpoint) -> Result<Vec<Thing>, Failure> {
     let mut things = Vec::new();
-    let streams = api.ask("/_data_stream?expand_wildcards=all")?;
+    // Whose rights end at the prefix may not ask for more.
+    let ours = if endpoint.prefix.is_empty() { String::new() } else { format!("/{}*", escaped(&endpoint.prefix)) };
+    let streams = api.ask(&format!("/_data_stream{ours}?expand_wildcards=all"))?;
     for stream in streams["data_streams"].as_array().into_iter().flatten() {
         let Some(name) = stream["name"].as_str() else { continue };
         let system = stream["system"] == true || is_managed(name, stream);
@@ -150,7 +152,8 @@ pub fn things(api: &Api, endpoint: &Endpoint) -> Result<Vec<Thing>, Failure> {
             things.push(Thing { sort: "data stream", name: name.to_owned(), size: String::new(), path });
         }
     }
-    let indices = api.agent.send("GET", "/_cat/indices?format=json&h=index,docs.count&expand_wildcards=all", None)?;
+    let indices = format!("/_cat/indices{ours}?format=json&h=index,docs.count&expand_wildcards=all");
+    let indices = api.agent.send("GET", &indices, None)?;
     let indices = api.expect(indices)?.json();
     for index in indices.as_array().into_iter().flatten() {
         let Some(name) = index["index"].as_str().filter(|name| !stays(name, endpoint)) else { continue };
@@ -175,8 +178,8 @@ pub fn things(api: &Api, endpoint: &Endpoint) -> Result<Vec<Thing>, Failure> {
 ///
 /// # Errors
 /// A thing that cannot be dropped.
-pub fn wipe(api: &Api, endpoint: &Endpoint, held: &dyn Fn() -> Result<(), Failure>) -> Result<(), Failure> {
-    for thing in things(api, endpoint)? {
+pub fn wipe(api: &Api, things: Vec<Thing>, held: &dyn Fn() -> Result<(), Failure>) -> Result<(), Failure> {
+    for thing in things {
         held()?;
         let answer = api.agent.send("DELETE", &thing.path, None)?;
         if answer.status == 404 {

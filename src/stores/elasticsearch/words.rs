@@ -15,6 +15,7 @@ pub fn of(answer: &Answer) -> String {
     let words = match &said["error"] {
         Value::Object(_) => of_error(&said["error"]),
         Value::String(words) => words.clone(),
+        _ if said["timed_out"] == true && said["unassigned_shards"].is_u64() => waited_in_vain(&said),
         _ => {
             let body = if answer.form == "text/html" {
                 "an HTML page, so something in between answered"
@@ -25,6 +26,16 @@ pub fn of(answer: &Answer) -> String {
         }
     };
     format!("HTTP {} {words}", answer.status).trim_end().to_owned()
+}
+
+/// The answer to a wait for the cluster's health.
+fn waited_in_vain(said: &Value) -> String {
+    let status = said["status"].as_str().unwrap_or("not what it should be");
+    let shards = match said["unassigned_shards"].as_u64() {
+        None | Some(0) => "; is there such an index?".to_owned(),
+        Some(n) => format!(", and {n} shards do not work"),
+    };
+    format!("it was waited for in vain: the status is still {status}{shards}")
 }
 
 /// An error with everything that caused it.
@@ -48,7 +59,7 @@ pub fn of_error(error: &Value) -> String {
 
 /// What to do about the refusals that people meet.
 pub fn hints(kind: &str, words: &str) -> Vec<String> {
-    const HINTS: [(&str, &str); 15] = [
+    const HINTS: [(&str, &str); 18] = [
         (
             "resource_already_exists_exception",
             "was a part of it done before? `# @expect 200,400` before the request takes both",
@@ -75,20 +86,26 @@ pub fn hints(kind: &str, words: &str) -> Vec<String> {
             "a mapping can only grow: what is to be otherwise needs a new index (`stepladder generate STORE NAME --template reindex`)",
         ),
         ("strict_dynamic_mapping_exception", "the mapping is strict: add the field to it first"),
-        (
-            "unable to authenticate",
-            "is the user's password right, or the API key still good? The URL, `api_key` or ELASTICSEARCH_API_KEY holds it",
-        ),
-        (
-            "missing authentication",
-            "put the login into the URL (https://USER:PASSWORD@HOST:9200), or an API key into ELASTICSEARCH_API_KEY",
-        ),
-        ("expired", "make a new API key or token, and put it where the old one was"),
+        ("HTTP 401", "the login was good when the run began: was the user, key or token taken back, or is it over?"),
         ("is unauthorized", "the user or key may not do that: give its role the right"),
+        ("no permissions for", "the user may not do that: give one of its roles the permission that is named"),
         (
             "unavailable_shards_exception",
             "`GET _cluster/health` and `GET _cluster/allocation/explain` say which shards do not work, and why",
         ),
+        (
+            "`shards_acknowledged` is false",
+            "the index was made all the same: `GET _cluster/allocation/explain` says why its shards find no node; once they work `# @expect 200,400` before the request takes it as it is",
+        ),
+        (
+            "shards do not work",
+            "`GET _cluster/allocation/explain` says why; a shard that no node may have waits for ever",
+        ),
+        (
+            "all shards failed",
+            "`GET _cluster/health` and `GET _cluster/allocation/explain` say which shards do not work, and why",
+        ),
+        ("index_closed_exception", "it is closed: `POST /INDEX/_open` opens it again"),
         ("master_not_discovered", "the cluster has no master: is a majority of its nodes running?"),
         (
             "no handler found for uri",
@@ -116,6 +133,10 @@ mod tests {
         assert_eq!(kind(&refused), "mapper_parsing_exception");
         assert_eq!(of(&answer(405, r#"{"error":"Incorrect method"}"#)), "HTTP 405 Incorrect method");
         assert_eq!(of(&answer(503, " ")), "HTTP 503");
+        assert_eq!(
+            of(&answer(408, r#"{"status":"red","timed_out":true,"unassigned_shards":2}"#)),
+            "HTTP 408 it was waited for in vain: the status is still red, and 2 shards do not work"
+        );
         assert_eq!(of(&answer(500, "plain words")), "HTTP 500 plain words");
     }
 

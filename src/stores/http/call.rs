@@ -233,6 +233,7 @@ impl Agent {
                 ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => Trouble::NotSent(said),
                 ureq::Error::HostNotFound | ureq::Error::BadUri(_) | ureq::Error::Http(_) => Trouble::NotSent(said),
                 ureq::Error::ConnectionFailed | ureq::Error::Timeout(ureq::Timeout::Connect) => Trouble::NotSent(said),
+                ureq::Error::ConnectProxyFailed(_) => Trouble::NotSent(said),
                 _ => Trouble::Unknown(said),
             }
         };

@@ -2,6 +2,7 @@
 
 mod call;
 mod job;
+mod proxy;
 mod run;
 mod verdict;
 
@@ -20,6 +21,7 @@ pub use call::{Call, Limit, Trouble, Unsendable};
 pub use job::{Job, preview};
 pub use run::{Book, Fault, Line, Manners, Progress, Task, run, seed};
 
+use self::proxy::Between;
 use crate::config::{Secret, scrub};
 use crate::domain::Failure;
 
@@ -37,6 +39,7 @@ pub struct Agent {
     base: String,
     headers: Vec<(&'static str, Secret)>,
     shown: String,
+    between: Option<Between>,
 }
 
 /// What a server answered, whatever its status.
@@ -121,7 +124,9 @@ impl Agent {
         headers: Vec<(&'static str, Secret)>,
         tls: impl FnOnce() -> TlsConfig,
     ) -> Self {
+        let between = Between::of(base);
         let config = ureq::Agent::config_builder()
+            .proxy(between.as_ref().map(|b| b.proxy.clone()))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -130,7 +135,7 @@ impl Agent {
             .user_agent(concat!("stepladder/", env!("CARGO_PKG_VERSION")))
             .tls_config(if base.starts_with("https:") { tls() } else { TlsConfig::default() })
             .build();
-        Self { agent: config.new_agent(), base: base.to_owned(), headers, shown: shown.to_owned() }
+        Self { agent: config.new_agent(), base: base.to_owned(), headers, shown: shown.to_owned(), between }
     }
 
     /// Sends one request. Every answer is one, whatever its status.
@@ -182,9 +187,38 @@ impl Agent {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        let message = format!("{} cannot be reached: {}", self.shown, self.scrub(&words(error)));
-        Failure::unreachable(message).hint("is the server running, and does the store's URL name its host and port?")
+        self.unreached(&self.scrub(&words(error)))
     }
+
+    /// The failure that no answer came: why, and what to do.
+    pub fn unreached(&self, said: &str) -> Failure {
+        let through = self.between.as_ref().map(Between::shown).unwrap_or_default();
+        let hint = match (known_advice(said), &self.between) {
+            (Some(hint), _) => hint.to_owned(),
+            (None, Some(between)) => between.advice(said),
+            (None, None) if !self.base.starts_with("https:") && said.contains("disconnected") => {
+                "does it want TLS? Then the URL begins with `https://`".to_owned()
+            }
+            (None, None) => "is the server running, and does the store's URL name its host and port?".to_owned(),
+        };
+        Failure::unreachable(format!("{} cannot be reached{through}: {said}", self.shown)).hint(hint)
+    }
+}
+
+/// What to do about the faults of TLS that people meet.
+fn known_advice(said: &str) -> Option<&'static str> {
+    const KNOWN: [(&str, &str); 3] = [
+        (
+            "UnknownIssuer",
+            "the authority that signed the server's certificate is not known here: SSL_CERT_FILE, or `ca` of a store that has this key, names a PEM file with it",
+        ),
+        (
+            "NotValidForName",
+            "the server's certificate is for another name: write the host into the URL as the certificate has it",
+        ),
+        ("InvalidContentType", "what listens there speaks no TLS: does the URL begin with `http://`?"),
+    ];
+    KNOWN.iter().find(|(known, _)| said.contains(known)).map(|(_, hint)| *hint)
 }
 
 fn words(error: &ureq::Error) -> String {

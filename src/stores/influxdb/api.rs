@@ -173,8 +173,7 @@ impl Api {
                 Trouble::NotSent(words) | Trouble::Unknown(words) => words,
                 Trouble::Ended(_) => format!("no answer within {} s", ANSWER.as_secs()),
             };
-            Failure::unreachable(format!("{} cannot be reached: {words}", self.agent.shown()))
-                .hint("is the server running, and does the store's URL name its host and port?")
+            self.agent.unreached(&words)
         })
     }
 
@@ -201,12 +200,22 @@ impl Api {
     /// It does not let us in, or do this.
     pub fn refused(&self, answer: &Answer) -> Failure {
         let words = self.words(answer);
-        let hint = match self.server.get().is_some_and(|s| s.major == 2) {
-            true if !self.endpoint.has_token() => "an InfluxDB 2 wants a token: set INFLUXDB_TOKEN, and INFLUXDB_ORG",
-            true => "see that INFLUXDB_TOKEN is the right one: it must read and write all buckets of the organisation",
-            false => {
-                "see that user and password in the URL are right; the user must be an administrator (`GRANT ALL PRIVILEGES TO ...`)"
+        let second = self.server.get().is_some_and(|s| s.major == 2);
+        let hint = match (second, answer.status) {
+            (true, _) if !self.endpoint.has_token() => {
+                "an InfluxDB 2 wants a token: set INFLUXDB_TOKEN, and INFLUXDB_ORG"
             }
+            (true, _) if words.contains("is unauthorized") => {
+                "the token may not do that: it must read and write all buckets of the organisation, and tasks (`influx auth create --all-access`)"
+            }
+            (true, _) => {
+                "the server does not know this token, or does not any more: was it deleted, or made for another server? INFLUXDB_TOKEN holds it"
+            }
+            (false, _) if !self.endpoint.has_login() => {
+                "no login was given: put it into the URL (http://USER:PASSWORD@HOST:8086/DATABASE)"
+            }
+            (false, 403) => "the user must be an administrator (`GRANT ALL PRIVILEGES TO ...`)",
+            (false, _) => "see that user and password in the URL are right",
         };
         Failure::unreachable(format!("{} refuses us: {words}", self.agent.shown())).hint(hint)
     }

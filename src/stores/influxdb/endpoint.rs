@@ -14,7 +14,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("org", "InfluxDB 2: the organisation, unless the URL says `?org=`"),
     ("token", "InfluxDB 2: the token; write ${INFLUXDB_TOKEN}, not the token itself"),
     ("ledger", "the database or bucket of the ledger (stepladder, or stepladder_<database>)"),
-    ("ca", "a file with the certificates to trust, PEM, instead of the system's"),
+    ("ca", "a PEM file with the authority that signed the server's certificate, besides those that the system trusts"),
 ];
 
 /// A database of a server, or an organisation's buckets.
@@ -132,6 +132,11 @@ impl Endpoint {
     /// Whether it is a token that lets us in.
     pub fn has_token(&self) -> bool {
         matches!(self.login, Login::Token(_))
+    }
+
+    /// Whether there is any.
+    pub fn has_login(&self) -> bool {
+        self.login != Login::None
     }
 
     /// Speaks to it.

@@ -47,7 +47,7 @@ impl Api {
             ([id], _) => Ok(self.org.get_or_init(|| id.clone()).clone()),
             (_, Some(name)) => {
                 Err(Failure::unreachable(format!("{} has no organisation {name}", self.agent().shown()))
-                    .hint("`influx org list` shows them; the token must be of this organisation"))
+                    .hint("`influx org list` shows them; a token of another organisation, or one that was made inactive (`influx auth list`), sees none"))
             }
             (_, None) => Err(Failure::usage(format!("the organisation on {} is not named", self.agent().shown()))
                 .hint("set INFLUXDB_ORG, or `org` under the store's section, or `?org=` in its URL")),

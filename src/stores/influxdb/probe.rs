@@ -1,5 +1,7 @@
 //! What `doctor` and `wait` learn.
 
+use serde_json::json;
+
 use super::api::Api;
 use super::query::Said;
 use crate::domain::Failure;
@@ -49,6 +51,14 @@ fn first(api: &Api) -> Result<Vec<(String, String)>, Failure> {
 fn second(api: &Api) -> Result<Vec<(String, String)>, Failure> {
     let mut warnings = Vec::new();
     api.buckets(None)?;
+    // No bucket may be called so: nothing is made, and who has no right is told that before.
+    let never = json!({ "orgID": api.org_id()?, "name": "_stepladder" });
+    if api.ask("POST", "/api/v2/buckets", Some(&never))?.is_refusal() {
+        warnings.push(warning(
+            "this token may not make buckets: no run can begin",
+            "`influx auth create --all-access` makes a token that may",
+        ));
+    }
     if api.listed("tasks", "tasks", "").is_err() {
         warnings.push(warning(
             "this token may not read tasks: they can be neither made nor dropped",

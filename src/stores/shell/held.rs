@@ -25,9 +25,9 @@ pub struct Held {
 impl Held {
     /// Runs one script, with its entries or without any.
     fn execute(&mut self, step: &Step, context: &Context<'_>, entries: bool) -> Result<(), StepFailure> {
-        let script = ScriptFile::of(step).map_err(|f| before(step, f))?;
+        let script = ScriptFile::of(step).map_err(|f| StepFailure::before(step.index, f))?;
         let line = command(step, script.path(), &self.shell.settings.root, &self.shell.environment())
-            .map_err(|f| before(step, f))?;
+            .map_err(|f| StepFailure::before(step.index, f))?;
         if entries {
             self.write(&entry(step, EntryEvent::Begun, None), step, Kept::Nothing, context.stop)?;
         }
@@ -50,9 +50,9 @@ impl Held {
         if self.is_lost() {
             stop.ask(StopReason::LeaseLost);
             let what = "cannot be recorded: the lease was lost".to_owned();
-            return Err(StepFailure { what, kept, ..before(step, failure) });
+            return Err(StepFailure { what, kept, ..StepFailure::before(step.index, failure) });
         }
-        Err(StepFailure { kept: Kept::Unknown, ..before(step, failure) })
+        Err(StepFailure { kept: Kept::Unknown, ..StepFailure::before(step.index, failure) })
     }
 
     /// Whether the lease is known to be somebody else's or nobody's.
@@ -152,18 +152,5 @@ fn entry(step: &Step, event: EntryEvent, duration_ms: Option<i64>) -> NewEntry {
         parts_done: None,
         parts_total: None,
         note: None,
-    }
-}
-
-/// A failure of something that had to be there before the script could start.
-fn before(step: &Step, failure: Failure) -> StepFailure {
-    StepFailure {
-        index: step.index,
-        what: "could not be run".to_owned(),
-        line: None,
-        message: std::iter::once(failure.message).chain(failure.details).collect::<Vec<_>>().join("\n"),
-        kept: Kept::Nothing,
-        hints: failure.hints,
-        kind: if failure.kind == FailureKind::Usage { FailureKind::Failed } else { failure.kind },
     }
 }

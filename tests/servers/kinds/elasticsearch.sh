@@ -47,19 +47,9 @@ urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": "Ba
 
 tls_port() { echo $((PORT + 1)); }
 
-# The gate is a second process of this kind; lib.sh's pid is the server's.
-gate_start() {
-    (cd / && exec setsid python3 "$HERE/tls_gate.py" "$(tls_port)" "$PORT" "$DIR/tls/server.pem") >>"$LOG" 2>&1 </dev/null &
-    printf '%s\n%s\n' $! "$(born $!)" >"$DIR/gate.pid"
-}
+gate_start() { companion gate python3 "$HERE/tls_gate.py" "$(tls_port)" "$PORT" "$DIR/tls/server.pem"; }
 
-gate_stop() {
-    local pid when
-    [ -s "$DIR/gate.pid" ] || return 0
-    { read -r pid && read -r when; } <"$DIR/gate.pid"
-    [ "$(born "$pid")" = "$when" ] && kill "$pid" 2>/dev/null
-    rm -f "$DIR/gate.pid"
-}
+gate_stop() { end_companion gate; }
 
 # Elasticsearch refuses to run as root, so its user gets a copy of its own.
 unpack() {

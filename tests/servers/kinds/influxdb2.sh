@@ -14,6 +14,7 @@ INFLUX_USER=ladder
 INFLUX_WORD=ladder-secret-4711
 
 kind_packages() {
+    command -v openssl >/dev/null 2>&1 || echo openssl
     [ -x "$INFLUX_TOOLS/influxd" ] && return 0
     command -v gcc >/dev/null 2>&1 || echo gcc libc6-dev
     command -v pkg-config >/dev/null 2>&1 || echo pkg-config
@@ -123,33 +124,70 @@ kind_install() {
     ) 8>"$TOOLS_DIR/influxdb2.lock" >>"$LOG" 2>&1
 }
 
+# Its place: http://127.0.0.1:21087, or https:// with a certificate of the tests' CA.
 influxd_answers() {
-    python3 -c 'import sys, urllib.request
-urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/health", timeout=2)' "$PORT"
+    python3 -c 'import ssl, sys, urllib.request
+urllib.request.urlopen(f"{sys.argv[1]}/health", timeout=2, context=ssl._create_unverified_context())' "$1"
 }
 
 # The first user, organisation and token; told once, the server keeps them.
 influxd_setup() {
-    python3 -c 'import json, sys, urllib.request
-port, user, word, org = sys.argv[1:]
+    python3 -c 'import json, ssl, sys, urllib.request
+place, user, word, org = sys.argv[1:]
 body = {"username": user, "password": word, "org": org, "bucket": "first", "token": sys.stdin.readline()[:-1]}
-urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/api/v2/setup", json.dumps(body).encode(), {"Content-Type": "application/json"}), timeout=20)' \
-        "$PORT" "$INFLUX_USER" "$INFLUX_WORD" "$INFLUX_ORG" <<<"$INFLUX_WORD"
+request = urllib.request.Request(f"{place}/api/v2/setup", json.dumps(body).encode(), {"Content-Type": "application/json"})
+urllib.request.urlopen(request, timeout=20, context=ssl._create_unverified_context())' \
+        "$1" "$INFLUX_USER" "$INFLUX_WORD" "$INFLUX_ORG" <<<"$INFLUX_WORD"
+}
+
+# Beside its port it opens none: the store for secrets and the web pages are not there.
+influxd_command() {
+    local port=$1 data=$2
+    shift 2
+    command=(env HOME="$data" INFLUXD_CONFIG_PATH="$DIR" GOMAXPROCS=2 "$INFLUX_TOOLS/influxd" --http-bind-address="127.0.0.1:$port"
+        --bolt-path="$data/influxd.bolt" --sqlite-path="$data/influxd.sqlite" --engine-path="$data/engine"
+        --reporting-disabled --log-level=error "$@")
+}
+
+tls_port() { echo $((PORT + 18)); }
+
+# A second one, since one has one listener. Its data goes with each start.
+start_tls() {
+    local place command
+    place=https://127.0.0.1:$(tls_port)
+    [ -e "$DIR/tls/server.crt" ] || tls_files "$DIR/tls" || return 1
+    rm -rf "$DIR/tls-data" && mkdir -p "$DIR/tls-data" || return 1
+    influxd_command "$(tls_port)" "$DIR/tls-data" --tls-cert="$DIR/tls/server.crt" --tls-key="$DIR/tls/server.key"
+    companion tls "${command[@]}"
+    wait_until 60 influxd_answers "$place" && influxd_setup "$place" >>"$LOG" 2>&1
 }
 
 kind_start() {
+    local place=http://127.0.0.1:$PORT command
     mkdir -p "$DIR/data" || return 1
-    # Beside its port it opens none: the store for secrets and the web pages are not there.
-    spawn env HOME="$DIR/data" INFLUXD_CONFIG_PATH="$DIR" GOMAXPROCS=2 "$INFLUX_TOOLS/influxd" --http-bind-address="127.0.0.1:$PORT" \
-        --bolt-path="$DIR/data/influxd.bolt" --sqlite-path="$DIR/data/influxd.sqlite" --engine-path="$DIR/data/engine" \
-        --reporting-disabled --log-level=error
-    wait_until 60 influxd_answers || return 1
-    [ -e "$DIR/made" ] || influxd_setup >>"$LOG" 2>&1 || return 1
+    influxd_command "$PORT" "$DIR/data"
+    spawn "${command[@]}"
+    wait_until 60 influxd_answers "$place" || return 1
+    [ -e "$DIR/made" ] || influxd_setup "$place" >>"$LOG" 2>&1 || return 1
+    start_tls || return 1
     : >"$DIR/made"
+}
+
+kind_stop() {
+    end_companion tls
+    end_with TERM 20
+}
+
+kind_kill() {
+    end_companion tls
+    end_with KILL 5
 }
 
 kind_env() {
     export_line STEPLADDER_TEST_INFLUXDB2_URL "http://127.0.0.1:$PORT"
+    export_line STEPLADDER_TEST_INFLUXDB2_TLS_URL "https://localhost:$(tls_port)"
     export_line STEPLADDER_TEST_INFLUXDB2_TOKEN "$INFLUX_WORD"
     export_line STEPLADDER_TEST_INFLUXDB2_ORG "$INFLUX_ORG"
+    export_line STEPLADDER_TEST_INFLUXDB2_CA "$DIR/tls/ca.crt"
+    export_line STEPLADDER_TEST_INFLUXDB2_WRONG_CA "$DIR/tls/wrong-ca.crt"
 }

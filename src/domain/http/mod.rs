@@ -4,8 +4,11 @@
 //! What such editors do beyond sending requests (variables, files, handlers of answers) is refused with its line: a migration
 //! says everything itself. A body that is to be JSON is checked here, before anything runs.
 
+mod body;
+
 use std::ops::Range;
 
+use self::body::body;
 use super::sql::Mark;
 use super::wrong::Wrong;
 
@@ -89,7 +92,6 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OP
 const REQUEST: &str = "a request is `METHOD /path`, headers, a blank line and the body; `###` on a line of its own stands between requests";
 const VARIABLES: &str = "nothing is put in here: write the value out, or make it a `.up.sh` script, which has the connection in its environment";
 const COMMANDS: &str = "what is known is `# @expect 200,404`, `# @await-task` and `# @name x`, before the body";
-const ONE_BODY: &str = "JSON has no `\"\"\"`, no comma before a `}`, and no variables; a comment in it has a line of its own, and `###` ends a body";
 
 /// The first request of a script, as plans name it.
 pub fn first(text: &str) -> Option<Mark> {
@@ -300,190 +302,5 @@ fn without_version(target: &str) -> &str {
     }
 }
 
-/// The body, from its first line that is not blank to its last.
-fn body(text: &str, lines: &[Line<'_>], request: &Request) -> Result<Option<Body>, Wrong> {
-    let filled = |line: &&Line<'_>| !line.text.trim().is_empty();
-    let (Some(first), Some(last)) = (lines.iter().find(filled), lines.iter().rev().find(filled)) else {
-        return Ok(None);
-    };
-    for line in lines {
-        let start = line.text;
-        let from_file = line.number == first.number && (start.starts_with("< ") || start.starts_with("<@"));
-        if from_file {
-            return wrong(
-                line.number,
-                "the body is to come from another file",
-                "put the text in here: what was applied must not change unseen",
-            );
-        }
-        if start.starts_with("> {%") || start.starts_with("< {%") || start.starts_with("<> ") {
-            let hint = "leave it out; `# @expect` says which statuses are fine";
-            return wrong(line.number, "a program that handles the answer is not run here", hint);
-        }
-        if start.contains("{{$") {
-            return wrong(line.number, "`{{$` begins a variable", VARIABLES);
-        }
-    }
-    let raw = &text[first.start..last.start + last.text.len()];
-    let bare = without_comments(raw);
-    let form = form(request, bare.as_deref().unwrap_or(raw));
-    let is_json_or_unsaid = form != Form::Other || request.header("content-type").is_none();
-    if is_json_or_unsaid && bare.as_ref().is_some_and(|bare| bare.trim().is_empty()) {
-        return Ok(None);
-    }
-    // No JSON goes on over a line's end inside a string, so that a line like a comment is one.
-    let raw = bare.as_deref().filter(|_| form != Form::Other).unwrap_or(raw);
-    check(form, raw, first.number)?;
-    let text = match form {
-        // Every line of it needs its end, the last one too.
-        Form::Lines => raw.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').to_owned() + "\n",
-        Form::Json | Form::Other => raw.to_owned(),
-    };
-    Ok(Some(Body { line: first.number, text, form }))
-}
-
-/// A body whose lines that are comments are empty; none when there are none.
-fn without_comments(raw: &str) -> Option<String> {
-    let is_comment = |line: &str| comment(line.trim_start()).is_some();
-    if !raw.split(['\n', '\r']).any(is_comment) {
-        return None;
-    }
-    let end = |line: &str| line.len() - line.trim_end_matches(['\n', '\r']).len();
-    let keep =
-        |line: &'_ str| if is_comment(line) { line[line.len() - end(line)..].to_owned() } else { line.to_owned() };
-    let separator = if raw.contains('\n') { '\n' } else { '\r' };
-    Some(raw.split_inclusive(separator).map(keep).collect())
-}
-
-/// What a body is: what its header says, else what it looks like.
-fn form(request: &Request, raw: &str) -> Form {
-    let said = request.header("content-type").map(|t| t.split(';').next().unwrap_or(t).trim().to_ascii_lowercase());
-    let path = request.target.split('?').next().unwrap_or_default();
-    // People send both of these as application/json, and servers take it.
-    let is_lines = path.ends_with("/_bulk") || path.ends_with("/_msearch") || path.ends_with("/_msearch/template");
-    match said.as_deref() {
-        Some("application/x-ndjson" | "application/ndjson") => Form::Lines,
-        Some(said) if said == "application/json" || said.ends_with("+json") && !said.contains("x-ndjson") => {
-            if is_lines { Form::Lines } else { Form::Json }
-        }
-        Some(_) => Form::Other,
-        None if is_lines => Form::Lines,
-        None if raw.trim_start().starts_with(['{', '[']) => Form::Json,
-        None => Form::Other,
-    }
-}
-
-/// Whether JSON is JSON.
-fn check(form: Form, raw: &str, first: usize) -> Result<(), Wrong> {
-    let check = |text: &str, from: usize| {
-        let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) else { return Ok(()) };
-        let line = from + error.line().max(1) - 1;
-        let said = error.to_string();
-        let words = said.rsplit_once(" at line ").map_or(said.as_str(), |(words, _)| words);
-        let column = error.column().max(1);
-        wrong(line, format!("the body is no valid JSON at column {column}: {words}"), ONE_BODY)
-    };
-    match form {
-        Form::Json => check(raw, first),
-        Form::Lines => {
-            (first..).zip(raw.lines()).filter(|(_, l)| !l.trim().is_empty()).try_for_each(|(n, l)| check(l, n))
-        }
-        Form::Other => Ok(()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn one(text: &str) -> Request {
-        let mut found = requests(text).unwrap();
-        assert_eq!(found.len(), 1, "{found:?}");
-        found.remove(0)
-    }
-
-    fn bad(text: &str) -> (usize, String) {
-        let wrong = requests(text).unwrap_err();
-        (wrong.line, wrong.message)
-    }
-
-    #[test]
-    fn requests_are_read_as_rest_clients_read_them() {
-        let text = "### the first\n# words\n// @name index\n\nPUT /products-v1 HTTP/1.1\nContent-Type: application/json\n\
-            # @expect 200, 404,5xx\nX-A:b: c\n\n\n{\"a\":\n 1}\n\n###\nhttps://h/x\n\n### only a comment\n# here\n\
-            ###\npost _search\n  ?size=1\n  &q=a\n";
-        let found = requests(text).unwrap();
-        assert_eq!(found.len(), 3);
-        let first = &found[0];
-        assert_eq!((first.line, first.shown().as_str(), first.name.as_deref()), (5, "PUT /products-v1", Some("index")));
-        assert_eq!(first.expect, [200..201, 404..405, 500..600]);
-        assert!(first.wants(404) && first.wants(503) && !first.wants(201));
-        assert_eq!(first.header("x-a"), Some("b: c"));
-        let body = first.body.as_ref().unwrap();
-        assert_eq!((body.line, body.text.as_str(), body.form), (11, "{\"a\":\n 1}", Form::Json));
-        assert_eq!((found[1].method.as_str(), found[1].target.as_str(), found[1].line), ("GET", "https://h/x", 15));
-        assert_eq!((found[2].method.as_str(), found[2].target.as_str()), ("POST", "_search?size=1&q=a"));
-        assert!(found[2].wants(204) && !found[2].wants(404) && found[2].body.is_none());
-        assert_eq!(requests("# nothing\n\n###\n"), Ok(vec![]));
-        assert_eq!(requests(""), Ok(vec![]));
-    }
-
-    #[test]
-    fn bodies_are_kept_as_they_are() {
-        let bulk = one("POST /x/_bulk\n\n{\"index\":{}}\r\n{\"a\":1}\n\n");
-        assert_eq!(bulk.body.as_ref().unwrap().text, "{\"index\":{}}\n{\"a\":1}\n");
-        assert_eq!(bulk.content_type(), Some("application/x-ndjson"));
-        let lines = one("POST /api/v2/write\ncontent-type: text/plain\n\n# m a=1\n m b=2 \n\n\n");
-        assert_eq!(lines.body.unwrap().text, "# m a=1\n m b=2 ");
-        let json = one("\u{feff}PUT /a\r\n\r\n{\"x\":\r\n\"{{mustache}}\"}\r\n");
-        assert_eq!(json.body.unwrap().text, "{\"x\":\r\n\"{{mustache}}\"}");
-        assert_eq!(one("PUT /a\r\r{}\r").body.unwrap().text, "{}");
-        assert_eq!(one("POST /a/_bulk\nContent-Type: application/json\n\n{}\n{}").body.unwrap().form, Form::Lines);
-        assert_eq!(one("GET /a").content_type(), None);
-        let noted = one("PUT /a\n\n# why\n{\n  // because\n\"a\": \"# // x\"}\n# end\n").body.unwrap();
-        assert_eq!((noted.text.as_str(), noted.form), ("\n{\n\n\"a\": \"# // x\"}\n", Form::Json));
-        assert_eq!(one("DELETE /a\n\n# the end\n").body, None);
-        assert_eq!(one("POST /_bulk\n\n# why\n{}\n# end").body.unwrap().text, "\n{}\n");
-    }
-
-    #[test]
-    fn json_that_is_none_is_found_with_its_place() {
-        for (text, line, words) in [
-            ("PUT /a\n\n{\n  \"a\": 1,\n}", 5, "column 1"),
-            ("PUT /a\n\n{\"a\": \"\"\"x\"\"\"}", 3, "column 9"),
-            ("POST /_bulk\n\n{}\n{\"a\"}\n", 4, "column 5"),
-            ("PUT /a\n\n{}\n###\nPUT /b\n\n# here\n{\n// there\n,}", 10, "column 1"),
-            ("PUT /a\nContent-Type: application/json\n\nhello", 4, "column 1"),
-        ] {
-            let (at, message) = bad(text);
-            assert!(at == line && message.contains(words), "{text:?}: {at} {message}");
-        }
-    }
-
-    #[test]
-    fn what_only_an_editor_does_is_refused_with_its_line() {
-        for (text, line, words) in [
-            ("@host = a\nGET /", 1, "variable"),
-            ("GET {{host}}/x", 1, "variable"),
-            ("GET /x\nA: {{b}}", 2, "variable"),
-            ("PUT /x\n\n{\"a\": \"{{$guid}}\"}", 3, "variable"),
-            ("# @prompt x\nGET /x", 1, "asked"),
-            ("PUT /x\n\n< ./body.json", 3, "another file"),
-            ("GET /x\n\n> {% client.test() %}", 3, "not run"),
-            ("GET /a b", 1, "blank"),
-            ("SELECT 1", 1, "no method"),
-            ("PUT\n", 1, "no path"),
-            ("\n{\"a\":1}", 2, "without a request line"),
-            ("PUT /x\n{\"a\":1}", 2, "blank line"),
-            ("PUT /x\nGET /y", 2, "`###`"),
-            ("PUT /x\nhello", 2, "no header"),
-            ("# @expects 404\nGET /", 1, "did you mean `@expect`"),
-            ("# @expect soon\nGET /", 1, "no status"),
-            ("# @expect\nGET /", 1, "names no status"),
-            ("# @await-task 5\nGET /", 1, "takes nothing"),
-        ] {
-            let (at, message) = bad(text);
-            assert!(at == line && message.contains(words), "{text:?}: {at} {message}");
-        }
-    }
-}
+mod tests;
