@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Shell;
 use super::keeper::Pen;
 use super::run::{ScriptFile, command, placed};
-use crate::domain::{Direction, EntryEvent, Failure, FailureKind, Record, Version, fold};
+use crate::domain::{Direction, EntryEvent, Failure, Record, Version, fold};
 use crate::process::program;
 use crate::stores::{
     Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, Stop,
