@@ -168,7 +168,7 @@ fn programs_are_told_their_line_and_ended_in_time() {
 #[test]
 fn ways_in() {
     let Some(url) = server() else { return };
-    let _emptied = Store::new(&url, 94);
+    let emptied = Store::new(&url, 94);
     let world = offline("SET a 1\n");
     let (Some(tls), Some(ca), Some(wrong)) = (variable("TLS_URL"), variable("CA"), variable("WRONG_CA")) else {
         return;
@@ -180,6 +180,16 @@ fn ways_in() {
     let said = over(&wrong);
     assert!(said.code == 6 && said.all().contains("certificate"), "{}", said.all());
     assert_eq!(over(&ca).code, 0);
+    // Who may not append to the ledger learns it before the script has done anything.
+    emptied.ask(&["ACL", "SETUSER", "narrow", "on", ">pw-5520", "~*", "+@all", "-rpush"]);
+    let at = url.rsplit_once('@').unwrap().1;
+    world.write("stepladder.toml", format!("[stores.redis]\nurl = \"redis://narrow:pw-5520@{at}/94\"\n"));
+    world.write("migrations/redis/002_b.up.redis", "SET b 1\n");
+    world.write("migrations/redis/002_b.down.redis", "DEL b\n");
+    let said = world.run("up");
+    emptied.ask(&["ACL", "DELUSER", "narrow"]);
+    assert!(said.code == 1 && said.all().contains("may not use RPUSH"), "{}", said.all());
+    assert_eq!(emptied.ask(&["EXISTS", "b"]), "0");
     if let Some(reader) = variable("READER_URL") {
         world.write("stepladder.toml", format!("[stores.redis]\nurl = \"{reader}/94\"\n"));
         world.ok("status");
