@@ -93,6 +93,25 @@ fn a_cluster_takes_scripts_of_one_slot_and_single_commands_of_any() {
 }
 
 #[test]
+fn a_cluster_takes_many_steps_at_once_beside_its_ledger() {
+    let Some(url) = variable("STEPLADDER_TEST_REDISCLUSTER_URL") else { return };
+    let cluster = Cluster::new(&url);
+    cluster.world.write("stepladder.toml", "[stores.redis]\nprefix = \"{app}:\"\n");
+    for n in 1..=250 {
+        cluster.world.write(&format!("migrations/redis/{n:03}_s.up.redis"), format!("RPUSH {{app}}list {n}\n"));
+        cluster.world.write(&format!("migrations/redis/{n:03}_s.down.redis"), "RPOP {app}list\n");
+    }
+    cluster.world.remove(DOWN);
+    cluster.world.write("migrations/redis/251_bad.up.redis", "SET {app}x 1\nINCR {app}list\n");
+    cluster.world.write("migrations/redis/251_bad.down.redis", "DEL {app}x\n");
+    let said = cluster.world.run("up").all();
+    assert!(said.contains("251_bad.up.redis:2") && said.contains("part 1 of 2"), "{said}");
+    let list = ask(&url, &["LRANGE", "{app}list", "0", "-1"]);
+    assert_eq!(list.lines().map(|n| n.parse().unwrap()).collect::<Vec<u32>>(), (1..=250).collect::<Vec<u32>>());
+    assert_eq!(ask(&url, &["LLEN", "{app}:ledger"]), "252");
+}
+
+#[test]
 fn a_cluster_runs_programs_that_say_their_keys_and_keeps_libraries_on_every_master() {
     let Some(url) = variable("STEPLADDER_TEST_REDISCLUSTER_URL") else { return };
     let cluster = Cluster::new(&url);
