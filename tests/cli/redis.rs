@@ -137,6 +137,25 @@ fn a_half_is_counted_and_resumed() {
 }
 
 #[test]
+fn what_was_sent_behind_a_failure_does_nothing() {
+    let Some(url) = server() else { return };
+    let store = Store::new(&url, 96);
+    std::fs::remove_file(store.world.path("migrations/redis/001_a.down.redis")).unwrap();
+    for n in 1..=350 {
+        let command = if n == 50 { "INCR list" } else { "RPUSH list x" };
+        store.world.write(&format!("migrations/redis/{n:03}_s.up.redis"), format!("{command}\n"));
+        store.world.write(&format!("migrations/redis/{n:03}_s.down.redis"), "RPOP list\n");
+    }
+    let said = store.world.run("up").all();
+    assert!(said.contains("050_s.up.redis:1") && said.contains("nothing of it was kept"), "{said}");
+    assert_eq!((store.ask(&["LLEN", "list"]), store.ask(&["LLEN", "{stepladder}:ledger"])), ("49".into(), "50".into()));
+    store.world.write("migrations/redis/050_s.up.redis", "RPUSH list x\n");
+    store.world.ok("up");
+    store.world.ok("down 340");
+    assert_eq!(store.ask(&["LLEN", "list"]), "10");
+}
+
+#[test]
 fn programs_are_told_their_line_and_ended_in_time() {
     let Some(url) = server() else { return };
     let store = Store::new(&url, 93);
