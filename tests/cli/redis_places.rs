@@ -141,6 +141,34 @@ fn a_cluster_runs_programs_that_say_their_keys_and_keeps_libraries_on_every_mast
     assert!(said.code == 6 && said.all().contains("database 0 alone"), "{}", said.all());
 }
 
+#[test]
+fn a_kill_while_another_node_is_at_work_leaves_a_count_that_is_not_known() {
+    let Some(url) = variable("STEPLADDER_TEST_REDISCLUSTER_URL") else { return };
+    let cluster = Cluster::new(&url);
+    let program = "-- KEYS: a\nredis.call('SET', KEYS[1], 1)\nlocal function now() local t = redis.call('TIME') \
+        return t[1] * 1000 + t[2] / 1000 end\nlocal ending = now() + 1200\nwhile now() < ending do end\n";
+    cluster.world.write("migrations/redis/001_a.up.lua", program);
+    let mut child = cluster.world.command("up").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // The program is on its way when the journal says so, and nobody is served by its node until it has ended.
+    let until = |fine: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !fine() {
+            assert!(Instant::now() < end);
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until(&|| ask(&url, &["HGET", "{stepladder}:parts", "1"]).contains('?'));
+    thread::sleep(Duration::from_millis(100));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until(&|| ask(&url, &["GET", "a"]) == "1");
+    let said = cluster.world.run("up");
+    assert!(said.code == 5 && said.all().contains("was begun and its end is not known"), "{}", said.all());
+    assert!(!said.all().contains("--resume"), "{}", said.all());
+    cluster.world.ok("repair redis/1 --mark applied");
+    assert_eq!(cluster.world.run("check").code, 0);
+}
+
 /// A server of the test's own, ended with it.
 struct Server {
     child: Child,
