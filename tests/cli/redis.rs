@@ -137,6 +137,25 @@ fn a_half_is_counted_and_resumed() {
 }
 
 #[test]
+fn what_was_sent_behind_a_failure_does_nothing() {
+    let Some(url) = server() else { return };
+    let store = Store::new(&url, 96);
+    std::fs::remove_file(store.world.path("migrations/redis/001_a.down.redis")).unwrap();
+    for n in 1..=350 {
+        let command = if n == 50 { "INCR list" } else { "RPUSH list x" };
+        store.world.write(&format!("migrations/redis/{n:03}_s.up.redis"), format!("{command}\n"));
+        store.world.write(&format!("migrations/redis/{n:03}_s.down.redis"), "RPOP list\n");
+    }
+    let said = store.world.run("up").all();
+    assert!(said.contains("050_s.up.redis:1") && said.contains("nothing of it was kept"), "{said}");
+    assert_eq!((store.ask(&["LLEN", "list"]), store.ask(&["LLEN", "{stepladder}:ledger"])), ("49".into(), "50".into()));
+    store.world.write("migrations/redis/050_s.up.redis", "RPUSH list x\n");
+    store.world.ok("up");
+    store.world.ok("down 340");
+    assert_eq!(store.ask(&["LLEN", "list"]), "10");
+}
+
+#[test]
 fn programs_are_told_their_line_and_ended_in_time() {
     let Some(url) = server() else { return };
     let store = Store::new(&url, 93);
@@ -168,7 +187,7 @@ fn programs_are_told_their_line_and_ended_in_time() {
 #[test]
 fn ways_in() {
     let Some(url) = server() else { return };
-    let _emptied = Store::new(&url, 94);
+    let emptied = Store::new(&url, 94);
     let world = offline("SET a 1\n");
     let (Some(tls), Some(ca), Some(wrong)) = (variable("TLS_URL"), variable("CA"), variable("WRONG_CA")) else {
         return;
@@ -180,6 +199,16 @@ fn ways_in() {
     let said = over(&wrong);
     assert!(said.code == 6 && said.all().contains("certificate"), "{}", said.all());
     assert_eq!(over(&ca).code, 0);
+    // Who may not append to the ledger learns it before the script has done anything.
+    emptied.ask(&["ACL", "SETUSER", "narrow", "on", ">pw-5520", "~*", "+@all", "-rpush"]);
+    let at = url.rsplit_once('@').unwrap().1;
+    world.write("stepladder.toml", format!("[stores.redis]\nurl = \"redis://narrow:pw-5520@{at}/94\"\n"));
+    world.write("migrations/redis/002_b.up.redis", "SET b 1\n");
+    world.write("migrations/redis/002_b.down.redis", "DEL b\n");
+    let said = world.run("up");
+    emptied.ask(&["ACL", "DELUSER", "narrow"]);
+    assert!(said.code == 1 && said.all().contains("may not use RPUSH"), "{}", said.all());
+    assert_eq!(emptied.ask(&["EXISTS", "b"]), "0");
     if let Some(reader) = variable("READER_URL") {
         world.write("stepladder.toml", format!("[stores.redis]\nurl = \"{reader}/94\"\n"));
         world.ok("status");

@@ -86,10 +86,29 @@ fn a_cluster_takes_scripts_of_one_slot_and_single_commands_of_any() {
     world.write("migrations/redis/002_b.up.redis", "SET {a}x 1\nINCR {a}n\nLPUSH {a}x 1\nINCR {a}n\n");
     world.write("migrations/redis/002_b.down.redis", "# nothing\n");
     let said = world.run("up").all();
-    assert!(said.contains("002_b.up.redis:3") && said.contains("parts 1 to 2 of 4"), "{said}");
+    assert!(said.contains("002_b.up.redis:3") && said.contains("parts 1 and 2 of 4"), "{said}");
     world.write("migrations/redis/002_b.up.redis", "SET {a}x 1\nINCR {a}n\nSET {a}y 1\nINCR {a}n\n");
     world.ok("repair redis/2 --resume --yes");
     assert_eq!(ask(&url, &["GET", "{a}n"]), "2");
+}
+
+#[test]
+fn a_cluster_takes_many_steps_at_once_beside_its_ledger() {
+    let Some(url) = variable("STEPLADDER_TEST_REDISCLUSTER_URL") else { return };
+    let cluster = Cluster::new(&url);
+    cluster.world.write("stepladder.toml", "[stores.redis]\nprefix = \"{app}:\"\n");
+    for n in 1..=250 {
+        cluster.world.write(&format!("migrations/redis/{n:03}_s.up.redis"), format!("RPUSH {{app}}list {n}\n"));
+        cluster.world.write(&format!("migrations/redis/{n:03}_s.down.redis"), "RPOP {app}list\n");
+    }
+    std::fs::remove_file(cluster.world.path(DOWN)).unwrap();
+    cluster.world.write("migrations/redis/251_bad.up.redis", "SET {app}x 1\nINCR {app}list\n");
+    cluster.world.write("migrations/redis/251_bad.down.redis", "DEL {app}x\n");
+    let said = cluster.world.run("up").all();
+    assert!(said.contains("251_bad.up.redis:2") && said.contains("part 1 of 2"), "{said}");
+    let list = ask(&url, &["LRANGE", "{app}list", "0", "-1"]);
+    assert_eq!(list.lines().map(|n| n.parse().unwrap()).collect::<Vec<u32>>(), (1..=250).collect::<Vec<u32>>());
+    assert_eq!(ask(&url, &["LLEN", "{app}:ledger"]), "252");
 }
 
 #[test]
@@ -117,9 +136,37 @@ fn a_cluster_runs_programs_that_say_their_keys_and_keeps_libraries_on_every_mast
     world.ok("down");
     assert_eq!(everywhere(), 0);
     assert!(world.ok("doctor").all().contains("a cluster of 3 masters"));
-    world.write("stepladder.toml", format!("[stores.redis]\nurl = \"{}/3\"\n", cluster.nodes[0]));
+    world.write("stepladder.toml", "[stores.redis]\ndatabase = \"3\"\n");
     let said = world.run("status");
     assert!(said.code == 6 && said.all().contains("database 0 alone"), "{}", said.all());
+}
+
+#[test]
+fn a_kill_while_another_node_is_at_work_leaves_a_count_that_is_not_known() {
+    let Some(url) = variable("STEPLADDER_TEST_REDISCLUSTER_URL") else { return };
+    let cluster = Cluster::new(&url);
+    let program = "-- KEYS: a\nredis.call('SET', KEYS[1], 1)\nlocal function now() local t = redis.call('TIME') \
+        return t[1] * 1000 + t[2] / 1000 end\nlocal ending = now() + 1200\nwhile now() < ending do end\n";
+    cluster.world.write("migrations/redis/001_a.up.lua", program);
+    let mut child = cluster.world.command("up").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // The program is on its way when the journal says so, and nobody is served by its node until it has ended.
+    let until = |fine: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !fine() {
+            assert!(Instant::now() < end);
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until(&|| ask(&url, &["HGET", "{stepladder}:parts", "1"]).contains('?'));
+    thread::sleep(Duration::from_millis(100));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until(&|| ask(&url, &["GET", "a"]) == "1");
+    let said = cluster.world.run("up");
+    assert!(said.code == 5 && said.all().contains("was begun and its end is not known"), "{}", said.all());
+    assert!(!said.all().contains("--resume"), "{}", said.all());
+    cluster.world.ok("repair redis/1 --mark applied");
+    assert_eq!(cluster.world.run("check").code, 0);
 }
 
 /// A server of the test's own, ended with it.

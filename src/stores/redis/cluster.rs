@@ -26,6 +26,8 @@ pub struct Cluster {
     ranges: Vec<(u16, u16, Place)>,
     sessions: BTreeMap<Place, Session>,
     home: u16,
+    /// For questions while the answers to steps are still to come.
+    pub asking: Session,
 }
 
 impl Cluster {
@@ -41,7 +43,7 @@ impl Cluster {
         let own = session.endpoint.host();
         let ranges = items(&said).iter().filter_map(|range| range_of(range, &own)).collect();
         let home = slot(session.endpoint.key("ledger").as_bytes());
-        let cluster = Self { ranges, sessions: BTreeMap::new(), home };
+        let cluster = Self { ranges, sessions: BTreeMap::new(), home, asking: session.another() };
         match cluster.place(home) {
             Some(_) => Ok(Some(cluster)),
             None => Err(Failure::unreachable(format!(

@@ -67,7 +67,7 @@ pub fn probe(session: &mut Session) -> Result<Probe, Failure> {
 
 /// Commands of the ledger, each with as many arguments as it takes.
 const NEEDED: [(&str, &str, &str); 3] =
-    [("EVAL", "return 1", "0"), ("HINCRBY", "{stepladder}:meta", "1"), ("HGET", "{stepladder}:meta", "format")];
+    [("EVAL", "return 1", "0"), ("RPUSH", "{stepladder}:ledger", "1"), ("HGET", "{stepladder}:meta", "format")];
 
 fn server(known: &BTreeMap<&str, &str>) -> String {
     match (known.get("valkey_version"), known.get("redis_version")) {

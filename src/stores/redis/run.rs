@@ -43,11 +43,11 @@ pub fn run(held: &mut Held, steps: &[Step], context: &Context<'_>) -> Result<Out
 
 /// The same step, with where its pieces go: in a cluster the server is asked which keys they have.
 fn settled<'a>(held: &mut Held, ready: Result<Ready<'a>, Unfit>) -> Result<Result<Ready<'a>, Unfit>, Failure> {
-    let (mut ready, cluster) = match (ready, &held.cluster) {
+    let (mut ready, cluster) = match (ready, &mut held.cluster) {
         (Ok(ready), Some(cluster)) => (ready, cluster),
         (ready, _) => return Ok(ready),
     };
-    Ok(match Keys::ask(&mut held.session, &ready.job)? {
+    Ok(match Keys::ask(&mut cluster.asking, &ready.job)? {
         Ok(keys) => cluster.settle(&mut ready, keys).map(|()| ready),
         Err(unfit) => Err(unfit),
     })

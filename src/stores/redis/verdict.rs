@@ -100,12 +100,16 @@ pub fn program(words: &str) -> Broken {
 
 /// What to do about the refusals that people meet.
 fn hints(words: &str) -> Vec<String> {
-    const HINTS: [(&str, &str); 7] = [
+    const HINTS: [(&str, &str); 8] = [
         ("WRONGTYPE", "the key holds something else: `TYPE key` says what; `DEL key` before it makes room"),
         ("no such key", "`EXISTS key` says whether it is there; a `.lua` script can ask first"),
         ("NOPERM", "the user may not do that: `ACL SETUSER` grants commands and keys"),
         ("OOM", "the server has no memory left for writes: raise `maxmemory`"),
         ("READONLY", "this is a replica: give the address of its master"),
+        (
+            "non local key",
+            "in a cluster a program may touch no other keys than those of the slot that `-- KEYS:` names",
+        ),
         (
             "not allowed from script",
             "`# stepladder: no-transaction` does not help here; a `.sh` script can run it with redis-cli",

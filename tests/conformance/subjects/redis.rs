@@ -264,7 +264,7 @@ impl Subject for Redis {
     fn at_work(&self) -> usize {
         let database = format!(" db={} ", self.database);
         let waits = |line: &&str| line.contains(&database) && line.contains(" flags=b ");
-        self.everywhere(&["CLIENT", "LIST"]).lines().filter(|line| waits(&line)).count()
+        self.everywhere(&["CLIENT", "LIST"]).lines().filter(waits).count()
     }
 
     fn give_lease_away(&self, time: Duration) {

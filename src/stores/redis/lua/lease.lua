@@ -2,6 +2,10 @@
 -- 4 the ledger's format   5 an `unlocked` entry (or '')   then the words of the lease.
 local format = call('HGET', META, 'format')
 if format and tonumber(format) > tonumber(ARGV[4]) then return {'newer', format} end
+-- Who could not append would first learn it behind the script's own work.
+if redis.acl_check_cmd and not redis.acl_check_cmd('RPUSH', LEDGER, '') then
+  return redis.error_reply('NOPERM this user may not use RPUSH on ' .. LEDGER)
+end
 local held = call('HGET', LEASE, 'token') or ''
 if held ~= ARGV[1] then return {'held'} end
 local t = now()
