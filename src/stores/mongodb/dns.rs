@@ -53,7 +53,7 @@ impl Resolver {
     /// # Errors
     /// Why there is no answer.
     pub fn targets(&self, name: &str) -> Result<Vec<Target>, String> {
-        let mut targets = self.ask(name, SRV)?.iter().map(|r| target(r)).collect::<Option<Vec<_>>>().ok_or_else(odd)?;
+        let mut targets = self.ask(name, SRV)?.iter().map(target).collect::<Option<Vec<_>>>().ok_or_else(odd)?;
         targets.sort_by_key(|target| target.priority);
         Ok(targets)
     }
@@ -63,7 +63,7 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::targets`].
     pub fn texts(&self, name: &str) -> Result<Vec<String>, String> {
-        self.ask(name, TXT)?.iter().map(|record| text(record)).collect::<Option<_>>().ok_or_else(odd)
+        self.ask(name, TXT)?.iter().map(text).collect::<Option<_>>().ok_or_else(odd)
     }
 
     fn ask(&self, name: &str, kind: u16) -> Result<Vec<Record>, String> {
