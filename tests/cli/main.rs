@@ -19,6 +19,8 @@ mod fresh;
 mod generate;
 #[cfg(feature = "influxdb")]
 mod influxdb;
+#[cfg(feature = "influxdb")]
+mod influxdb_login;
 mod init;
 mod json;
 #[cfg(feature = "kafka")]
