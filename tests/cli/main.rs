@@ -23,6 +23,8 @@ mod going_down;
 mod guests;
 #[cfg(feature = "influxdb")]
 mod influxdb;
+#[cfg(feature = "influxdb")]
+mod influxdb_login;
 mod init;
 mod json;
 #[cfg(feature = "kafka")]

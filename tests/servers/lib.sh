@@ -138,6 +138,15 @@ running_pid() {
     echo "$pid"
 }
 
+# The home of a Java that has a security manager, which 24 has not any more and some servers still ask for.
+java_home() {
+    local home
+    for home in /usr/lib/jvm/java-17-openjdk-* /usr/lib/jvm/java-21-openjdk-*; do
+        [ -x "$home/bin/java" ] && echo "$home" && return
+    done
+    home=$(readlink -f "$(command -v java)") && dirname "$(dirname "$home")"
+}
+
 # Sends a signal to the server and waits until it is gone; past SECONDS it is killed.
 end_with() {
     local signal=$1 seconds=$2 pid i

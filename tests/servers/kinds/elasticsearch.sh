@@ -29,15 +29,6 @@ kind_install() {
     ) 8>"$TOOLS_DIR/elasticsearch.lock" >>"$LOG" 2>&1
 }
 
-# Java 24 has no security manager any more, which this version still asks for.
-java_home() {
-    local home
-    for home in /usr/lib/jvm/java-17-openjdk-* /usr/lib/jvm/java-21-openjdk-*; do
-        [ -x "$home/bin/java" ] && echo "$home" && return
-    done
-    home=$(readlink -f "$(command -v java)") && dirname "$(dirname "$home")"
-}
-
 answers() {
     python3 -c 'import base64, sys, urllib.request
 login = base64.b64encode(b"tester:" + sys.stdin.readline().strip().encode()).decode()

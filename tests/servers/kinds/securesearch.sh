@@ -145,7 +145,7 @@ kind_start() {
     write_config "$data" || return 1
     # The server makes a key store beside its configuration.
     if am_root; then chown -R "$(server_user)" "$DIR/config"; fi
-    launch env HOME="$data" "$(command -v java)" -Xms320m -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
+    launch env HOME="$data" "$(java_home)/bin/java" -Xms320m -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
         -Djava.security.manager=allow -Djava.io.tmpdir="$data" -Dio.netty.noUnsafe=true -Dlog4j2.disable.jmx=true \
         -Dlog4j.shutdownHookEnabled=false -Djava.locale.providers=SPI,COMPAT \
         -Dopensearch.path.home="$DIR/home" -Dopensearch.path.conf="$DIR/config" -Dopensearch.distribution.type=zip \
