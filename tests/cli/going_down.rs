@@ -1,7 +1,6 @@
 //! What a person reads when a server goes down with a script. The servers are started for these tests alone, since they
 //! are going to be killed; left out where `STEPLADDER_TEST_POSTGRES_URL` and its like are not set, which is a failure in CI.
 
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,13 +9,14 @@ use crate::world::{Said, World};
 /// A server that nobody else uses.
 struct Server {
     kind: &'static str,
-    folder: PathBuf,
+    // Of its own: it has to be there until the server has been stopped.
+    folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
 }
 
 impl Server {
     /// None where servers are not wanted.
-    fn start(kind: &'static str, world: &World) -> Option<Self> {
+    fn start(kind: &'static str) -> Option<Self> {
         let wish = std::env::var("STEPLADDER_TEST_SERVERS").unwrap_or_default();
         let needed =
             wish == "all" || wish != "none" && std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
@@ -24,7 +24,7 @@ impl Server {
         let wanted = std::env::var(&named).is_ok_and(|url| !url.is_empty()) && wish != "none";
         assert!(wanted || !needed, "{named} is not set");
         wanted.then(|| {
-            let mut server = Self { kind, folder: world.path("servers"), variables: Vec::new() };
+            let mut server = Self { kind, folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() };
             server.does("start");
             let said = server.does("env");
             let variables = said.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
@@ -38,7 +38,7 @@ impl Server {
         let named = format!("STEPLADDER_TEST_{}_URL", self.kind.to_uppercase());
         Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/servers.sh"))
             .args([verb, self.kind])
-            .env("STEPLADDER_SERVERS_DIR", &self.folder)
+            .env("STEPLADDER_SERVERS_DIR", self.folder.path())
             .env_remove(named)
             .output()
             .expect("servers.sh runs")
@@ -106,7 +106,7 @@ fn three(kind: &str, slow: &str) -> World {
 fn postgresql_is_asked_again_what_became_of_the_script() {
     let world = three("postgres", "insert into a values (1);\nselect pg_sleep(60);\n")
         .file("stepladder.toml", "require_down = false\n");
-    let Some(server) = Server::start("postgres", &world) else { return };
+    let Some(server) = Server::start("postgres") else { return };
     let url = server.variable("URL");
     // The tests' servers forget their last moments in a crash; this one must not.
     for sql in ["alter system set synchronous_commit = on", "select pg_reload_conf()"] {
@@ -144,7 +144,7 @@ fn postgresql_is_asked_again_what_became_of_the_script() {
 fn mariadb_is_asked_again_what_became_of_the_script() {
     let world = three("mysql", "insert into a values (1);\nselect sleep(60);\n")
         .file("stepladder.toml", "require_down = false\n[stores.mysql]\nclient = \"mariadb\"\n");
-    let Some(server) = Server::start("mariadb", &world) else { return };
+    let Some(server) = Server::start("mariadb") else { return };
     let url = server.variable("URL");
     let port =
         server.variable("ADMIN_URL").rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()).expect("a port");
