@@ -37,6 +37,8 @@ pub struct Wanted<'a> {
     pub check: Check,
     /// A PEM file with the roots that are trusted; the system's without it.
     pub roots: Option<&'a Path>,
+    /// Further roots, in DER.
+    pub more: &'a [Vec<u8>],
     /// A PEM file with our own key and certificates.
     pub identity: Option<&'a Path>,
 }
@@ -86,22 +88,21 @@ fn config(wanted: &Wanted<'_>) -> Result<ClientConfig, Broken> {
     let lenient = |chain| Arc::new(Lenient { chain, provider: Arc::clone(&provider) });
     let builder = match wanted.check {
         Check::Nothing => builder.dangerous().with_custom_certificate_verifier(lenient(None)),
-        Check::Chain => {
-            builder.dangerous().with_custom_certificate_verifier(lenient(Some(chain(wanted.roots, &provider)?)))
-        }
-        Check::Name => builder.with_webpki_verifier(chain(wanted.roots, &provider)?),
+        Check::Chain => builder.dangerous().with_custom_certificate_verifier(lenient(Some(chain(wanted, &provider)?))),
+        Check::Name => builder.with_webpki_verifier(chain(wanted, &provider)?),
     };
     let Some(path) = wanted.identity else { return Ok(builder.with_no_client_auth()) };
     let key = PrivateKeyDer::from_pem_file(path).map_err(|e| unreadable(path, &e.to_string()))?;
     builder.with_client_auth_cert(certificates(path)?, key).map_err(|e| unreadable(path, &e.to_string()))
 }
 
-fn chain(roots: Option<&Path>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Broken> {
+fn chain(wanted: &Wanted<'_>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Broken> {
     let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(match roots {
+    store.add_parsable_certificates(match wanted.roots {
         Some(path) => certificates(path)?,
         None => rustls_native_certs::load_native_certs().certs,
     });
+    store.add_parsable_certificates(wanted.more.iter().map(|der| CertificateDer::from_slice(der)));
     WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
         .build()
         .map_err(|e| Broken::Roots(format!("the root certificates cannot be used: {e}")))

@@ -26,6 +26,7 @@ pub fn wrap(wanted: &Wanted, host: &str, stream: TcpStream) -> Result<Box<dyn Li
     let wanted = tls::Wanted {
         check: if wanted.any_name { Check::Chain } else { Check::Name },
         roots: wanted.roots.as_deref(),
+        more: &[],
         identity: wanted.identity.as_deref(),
     };
     let wrapped = tls::wrap(&wanted, host, stream).map_err(|broken| match broken {

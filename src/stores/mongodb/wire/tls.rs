@@ -16,6 +16,7 @@ pub fn wrap(wanted: &Tls, host: &str, stream: TcpStream) -> Result<Box<dyn Line>
     let wanted = Wanted {
         check: if wanted.any { Check::Nothing } else { Check::Name },
         roots: wanted.roots.as_deref(),
+        more: &[],
         identity: wanted.identity.as_deref(),
     };
     let name = host.trim_start_matches('[').trim_end_matches(']');

@@ -16,7 +16,7 @@ pub fn wrap(wanted: &Tls, host: &str, stream: TcpStream) -> Result<Box<dyn Line>
         Mode::VerifyCa => Check::Chain,
         Mode::VerifyIdentity => Check::Name,
     };
-    let wanted = Wanted { check, roots: wanted.ca.as_deref(), identity: None };
+    let wanted = Wanted { check, roots: wanted.ca.as_deref(), more: &[], identity: None };
     let wrapped = tls::wrap(&wanted, host, stream).map_err(|broken| match broken {
         Broken::File(why) | Broken::Roots(why) => Trouble::Untrusted(why),
         Broken::Untrusted(why) | Broken::NoTls(why) => Trouble::Untrusted(format!("{host} cannot be trusted: {why}")),

@@ -13,6 +13,8 @@ use std::time::Duration;
 pub use pack::Value;
 pub use tls::Trust;
 
+use crate::stores::tls::Line;
+
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long it may take to answer anything.
@@ -45,9 +47,6 @@ impl std::fmt::Display for Address {
     }
 }
 
-trait Line: Read + Write + Send {}
-impl<T: Read + Write + Send> Line for T {}
-
 /// A connection, logged in.
 pub struct Connection {
     line: Box<dyn Line>,
@@ -76,7 +75,7 @@ impl Connection {
         let stream = connect(address)?;
         let line: Box<dyn Line> = match trust {
             Trust::Plain => Box::new(stream),
-            _ => Box::new(tls::wrap(trust, &address.host, stream)?),
+            _ => tls::wrap(trust, &address.host, stream)?,
         };
         let mut connection = Self { line, version: (0, 0), server: String::new() };
         connection.shake_hands(address)?;
