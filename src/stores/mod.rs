@@ -112,9 +112,10 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 /// The other store that keeps the ledger of a store of this kind with these options.
 pub fn keeper<'a>(kind: &Kind, options: &'a BTreeMap<String, String>) -> Option<&'a str> {
     #[cfg(feature = "shell")]
-    return shell::keeper(kind, options);
+    let keeper = shell::keeper;
     #[cfg(not(feature = "shell"))]
-    None
+    let keeper = |_: &Kind, _: &BTreeMap<String, String>| None;
+    keeper(kind, options)
 }
 
 /// Makes a store from its settings, with its ledger in `host` where one is given. Does not connect.
