@@ -43,20 +43,7 @@ pub fn kept(new: &NewEntry, owner: &Owner, at_ms: i64) -> Value {
 
 /// The entry that says that a lease was taken from somebody.
 pub fn unlocked(by: &Owner, at_ms: i64, note: String) -> Value {
-    let entry = NewEntry {
-        event: EntryEvent::Unlocked,
-        direction: Direction::Up,
-        version: None,
-        label: String::new(),
-        checksum: Checksum::recorded(""),
-        down: None,
-        ordinal: 0,
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: Some(note),
-    };
-    kept(&entry, by, at_ms)
+    kept(&NewEntry::unlocked(note), by, at_ms)
 }
 
 /// A number of parts.

@@ -87,20 +87,7 @@ fn whole_entry(entry: &NewEntry, owner: &Owner) -> String {
 
 /// The entry that says that a lease was taken from somebody.
 pub fn unlocked(by: &Owner, note: String) -> String {
-    let entry = NewEntry {
-        event: EntryEvent::Unlocked,
-        direction: Direction::Up,
-        version: None,
-        label: String::new(),
-        checksum: Checksum::recorded(""),
-        down: None,
-        ordinal: 0,
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: Some(note),
-    };
-    whole_entry(&entry, by)
+    whole_entry(&NewEntry::unlocked(note), by)
 }
 
 /// Where a down script is kept, and its bytes; empty for none. Equal scripts are kept once.

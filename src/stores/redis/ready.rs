@@ -79,23 +79,6 @@ impl<'a> Ready<'a> {
 
     /// Its entry before the outcome is known.
     pub fn entry(&self, owner: &Owner) -> String {
-        open_entry(&entry(self.step), owner)
-    }
-}
-
-/// What is known of a step's entry before its outcome.
-fn entry(step: &Step) -> NewEntry {
-    NewEntry {
-        event: EntryEvent::Done,
-        direction: step.direction,
-        version: Some(step.version),
-        label: step.label.clone(),
-        checksum: step.checksum.clone(),
-        down: step.down.clone(),
-        ordinal: i64::try_from(step.index).unwrap_or(i64::MAX),
-        duration_ms: None,
-        parts_done: None,
-        parts_total: None,
-        note: None,
+        open_entry(&NewEntry::of(self.step, EntryEvent::Done), owner)
     }
 }
