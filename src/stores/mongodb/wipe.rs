@@ -34,11 +34,24 @@ pub fn inventory(session: &mut Session) -> Result<Vec<String>, Failure> {
             lines.push(format!("view {name}"));
             continue;
         }
-        let answer = session.run(&doc! { "count": &name })?;
-        let documents = number(answer.get("n")).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        lines.push(format!("collection {name} ({})", count(documents, "document")));
+        lines.push(format!("collection {name} ({})", documents(session, &name)?));
     }
     Ok(lines)
+}
+
+/// How many documents a collection has. Without a condition servers answer with what their statistics say, which may be
+/// long past; with one they count, and for a large collection that takes too long.
+fn documents(session: &mut Session, name: &str) -> Result<String, Failure> {
+    let counted = |answer: &Document| number(answer.get("n")).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let exactly = doc! { "count": name, "query": { "_id": { "$exists": true } }, "maxTimeMS": 2000 };
+    match session.attempt(&exactly) {
+        Ok(answer) => Ok(count(counted(&answer), "document")),
+        Err(Trouble::Said(_)) => {
+            let answer = session.run(&doc! { "count": name })?;
+            Ok(format!("about {}", count(counted(&answer), "document")))
+        }
+        Err(trouble) => Err(trouble.failure(session.endpoint())),
+    }
 }
 
 /// Drops one of them; one that is gone already is no trouble.
