@@ -235,7 +235,8 @@ wait_for_lint() {
     return "$status"
 }
 
-run_tests() { cargo test "${locked[@]}" "$@" 2>&1 | tee -a "$test_log"; }
+# To the end even if something failed: who mends one failure should not meet the next one only then.
+run_tests() { cargo test --no-fail-fast "${locked[@]}" "$@" 2>&1 | tee -a "$test_log"; }
 
 began=$SECONDS
 rm -f "$target/conformance.json" "$test_log"
