@@ -328,7 +328,7 @@ impl Fleet {
     /// What the last look found that endangers a ledger, a sentence each.
     pub fn cautions(&self) -> Vec<String> {
         let of = |(name, opened): (&String, &Opened)| -> Vec<String> {
-            opened.store.cautions().iter().map(|caution| format!("{name}: {caution}")).collect()
+            opened.store.cautions().into_iter().map(|caution| format!("{name}: {caution}")).collect()
         };
         self.stores.iter().flat_map(of).collect()
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{
-    Context, Heart, Holder, Ledger, Locked, NewEntry, Outcome, Owner, Preview, Probe, Step, StepFailure, Store,
+    Context, Heart, Holder, Ledger, Locked, Needed, NewEntry, Outcome, Owner, Preview, Probe, Step, StepFailure, Store,
     StoredScript, Taken,
 };
 use crate::config::Secret;
@@ -90,6 +90,7 @@ impl fmt::Debug for Host {
     }
 }
 
+// Every method is handed on, those too that the trait answers by itself.
 impl Store for Host {
     fn address(&self) -> String {
         self.with(|store| store.address())
@@ -101,6 +102,10 @@ impl Store for Host {
 
     fn look(&mut self) -> Result<Ledger, Failure> {
         self.with(|store| store.look())
+    }
+
+    fn cautions(&self) -> Vec<String> {
+        self.with(|store| store.cautions())
     }
 
     fn holder(&mut self) -> Result<Option<Holder>, Failure> {
@@ -125,6 +130,10 @@ impl Store for Host {
 
     fn client(&self) -> Result<Option<String>, Failure> {
         self.with(|store| store.client())
+    }
+
+    fn find_client(&self, needed: &[Needed<'_>]) -> Result<(), Failure> {
+        self.with(|store| store.find_client(needed))
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {

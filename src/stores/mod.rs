@@ -195,8 +195,8 @@ pub trait Store: Send {
     fn look(&mut self) -> Result<Ledger, Failure>;
 
     /// What the last [look](Store::look) found that endangers the ledger: told once by every command that looks to decide.
-    fn cautions(&self) -> &[String] {
-        &[]
+    fn cautions(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Who holds the lease, if somebody does.

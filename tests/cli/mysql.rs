@@ -351,6 +351,13 @@ fn a_missing_client_is_found_before_anything_is_touched() {
         without();
         says(&store.world.run("up"), 6, &[&words[..], &["001_a.up.sql"]].concat());
         assert_eq!(store.ask("show tables"), "", "{}: there is no ledger either", store.server);
+        // The same where it keeps another store's ledger.
+        let alone = store.world.read("stepladder.toml");
+        store.world.write("stepladder.toml", alone + "[stores.jobs]\nkind = \"shell\"\nledger = \"mysql\"\n");
+        store.world.write("migrations/jobs/001_a.up.sh", "#!/bin/sh\n");
+        store.world.write("migrations/jobs/001_a.down.sh", "#!/bin/sh\n");
+        says(&store.world.run("up"), 6, &words);
+        assert_eq!(store.ask("show tables"), "", "{}: there is no ledger either", store.server);
         with_client();
         store.world.ok("up");
         without();

@@ -230,7 +230,13 @@ fn a_ledger_that_may_be_evicted_is_told_once_and_nothing_refused() {
     set("allkeys-lru", "4gb");
     let said: Vec<_> =
         ["up", "up", "check", "doctor", "status"].map(|command| (command, store.world.run(command))).into();
+    // The same where it keeps another store's ledger.
+    store.world.write("stepladder.toml", "[stores.redis]\n[stores.jobs]\nkind = \"shell\"\nledger = \"redis\"\n");
+    store.world.write("migrations/jobs/001_a.up.sh", "#!/bin/sh\n");
+    store.world.write("migrations/jobs/001_a.down.sh", "#!/bin/sh\n");
+    let as_host = store.world.run("up");
     set("noeviction", "0");
+    assert_eq!((as_host.code, as_host.all().matches("allkeys-lru").count()), (0, 1), "{}", as_host.all());
     for (command, said) in said {
         let times = said.all().matches("allkeys-lru").count();
         assert_eq!((said.code, times), (0, usize::from(command != "status")), "{command}: {}", said.all());

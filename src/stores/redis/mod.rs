@@ -143,8 +143,8 @@ impl Store for Redis {
         Ok(ledger)
     }
 
-    fn cautions(&self) -> &[String] {
-        &self.cautions
+    fn cautions(&self) -> Vec<String> {
+        self.cautions.clone()
     }
 
     fn holder(&mut self) -> Result<Option<Holder>, Failure> {
