@@ -1,18 +1,17 @@
 //! What goes to other nodes of a cluster than the ledger's. Nothing there can look at the lease or write an entry: the lease is
 //! looked at before, and while more than one command is on its way the journal says that the count is not known.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use redis::Value;
 
 use super::job::{Job, Piece};
 use super::ledger;
 use super::locked::Held;
-use super::pieces::due;
+use super::pieces::{due, wait_for_script};
 use super::ready::Ready;
-use super::session::{Reply, Session, Waited, Words, items, text};
+use super::session::{Words, items, text};
 use super::verdict::{self, Broken};
-use crate::process::program::Ended;
 use crate::stores::Context;
 
 const AWAY: &str = include_str!("lua/away.lua");
@@ -123,32 +122,6 @@ fn on_node(
     let part = (first..end).find(|part| ready.keys.get(*part).is_some_and(Option::is_some)).unwrap_or(first);
     let place = held.places(ready, part).into_iter().next().flatten();
     let session = held.at(place.as_ref());
-    let (reply, cut) = wait(session, packed, started, ready.step.timeout, context)?;
+    let (reply, cut) = wait_for_script(session, packed, started, ready.step.timeout, context)?;
     reply.map_err(|words| verdict::ended_or(cut.as_ref(), Broken::rejected(&words)))
-}
-
-/// Waits for a script, and kills it where it must end.
-fn wait(
-    session: &mut Session,
-    packed: Vec<u8>,
-    started: Instant,
-    timeout: Option<Duration>,
-    context: &Context<'_>,
-) -> Result<(Reply, Option<Ended>), Broken> {
-    let mut another = session.for_ending();
-    let mut cut = None;
-    let waited = session.wait(packed, 1, || {
-        if cut.is_none() {
-            cut = due(started, timeout, context);
-            if cut.is_some() {
-                let _ = another.ask(&["SCRIPT", "KILL"]);
-            }
-        }
-        None::<()>
-    })?;
-    let reply = match waited {
-        Waited::Answered(mut replies) => replies.pop(),
-        Waited::Stopped(()) => None,
-    };
-    Ok((reply.unwrap_or_else(|| Err("no answer".to_owned())), cut))
 }

@@ -44,7 +44,7 @@ pub fn program(held: &mut Held, ready: &Ready<'_>, context: &Context<'_>) -> Res
     let arguments = piece(held, ready, "whole", 0, ready.job.words(0, ready.job.parts()));
     let mut packed = Vec::new();
     pack(&eval(&held.session.endpoint, STEP, arguments), &mut packed);
-    let waited = wait_for_script(held, packed, step.timeout, context);
+    let waited = wait_for_script(&mut held.session, packed, Instant::now(), step.timeout, context);
     let (reply, cut) = waited.map_err(|failure| unknown(held, std::slice::from_ref(ready), failure, context))?;
     // An error of the whole means that nothing of it was done: killed before it wrote, or refused at once.
     let said =
@@ -63,17 +63,35 @@ pub fn program(held: &mut Held, ready: &Ready<'_>, context: &Context<'_>) -> Res
     }
 }
 
-/// Waits for a Lua script. One that must end is killed as long as it has written nothing; the server ends no other.
-fn wait_for_script(
-    held: &mut Held,
+/// Sends a Lua script and hears it out.
+///
+/// # Errors
+/// The connection broke.
+pub fn wait_for_script(
+    session: &mut Session,
     packed: Vec<u8>,
+    started: Instant,
     timeout: Option<Duration>,
     context: &Context<'_>,
 ) -> Result<(Reply, Option<Ended>), Failure> {
-    let started = Instant::now();
-    let mut another = held.session.for_ending();
+    session.push(packed, 1)?;
+    hear_script(session, started, timeout, context)
+}
+
+/// Waits for the Lua script that was sent first, and why it was to end if it was. One that must end is killed as long as it
+/// has written nothing; the server ends no other.
+///
+/// # Errors
+/// The connection broke.
+pub fn hear_script(
+    session: &mut Session,
+    started: Instant,
+    timeout: Option<Duration>,
+    context: &Context<'_>,
+) -> Result<(Reply, Option<Ended>), Failure> {
+    let mut another = session.for_ending();
     let mut cut: Option<Ended> = None;
-    let waited = held.session.wait(packed, 1, || {
+    let waited = session.pull(|| {
         if cut.is_none() {
             cut = due(started, timeout, context);
             if cut.is_some() {
@@ -190,8 +208,7 @@ fn one_script(
     let arguments = piece(held, ready, how, before, work);
     let mut packed = Vec::new();
     pack(&eval(&held.session.endpoint, STEP, arguments), &mut packed);
-    let left = ready.step.timeout.map(|limit| limit.saturating_sub(started.elapsed()));
-    let (reply, cut) = wait_for_script(held, packed, left, context)?;
+    let (reply, cut) = wait_for_script(&mut held.session, packed, started, ready.step.timeout, context)?;
     match reply {
         Ok(said) => Ok(items(&said).iter().filter_map(text).collect()),
         Err(words) => Err(verdict::ended_or(cut.as_ref(), Broken::rejected(&words))),

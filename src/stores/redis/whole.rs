@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::lease::millis;
 use super::ledger::{self, kept_down, lua, prepared};
 use super::locked::Held;
-use super::pieces::due;
+use super::pieces::hear_script;
 use super::ready::Ready;
-use super::session::{Reply, Waited, Words, items, text};
+use super::session::{Reply, Words, items, text};
 use super::verdict::{self, Broken};
 use crate::domain::{EntryEvent, Failure};
 use crate::process::identity;
@@ -48,14 +48,13 @@ pub struct Line<'a> {
     mark: String,
     sent: usize,
     nonce: String,
-    cut: Option<Ended>,
 }
 
 impl<'a> Line<'a> {
     /// Nothing yet.
     pub fn new() -> Self {
         let nonce = identity::token();
-        Self { batch: Batch::default(), flying: VecDeque::new(), mark: String::new(), sent: 0, nonce, cut: None }
+        Self { batch: Batch::default(), flying: VecDeque::new(), mark: String::new(), sent: 0, nonce }
     }
 
     /// Takes one more step, and sends when there are enough.
@@ -114,25 +113,12 @@ impl<'a> Line<'a> {
     fn hear(&mut self, held: &mut Held, context: &Context<'_>) -> Result<(), StepFailure> {
         let Some(flight) = self.flying.front() else { return Ok(()) };
         let (sent, timeout) = (flight.sent, flight.timeout);
-        let mut another = held.session.for_ending();
-        let cut = &mut self.cut;
-        let waited = held.session.pull(|| {
-            if cut.is_none() {
-                *cut = due(sent, timeout, context);
-                if cut.is_some() {
-                    let _ = another.ask(&["SCRIPT", "KILL"]);
-                }
-            }
-            None::<()>
-        });
-        let reply = match waited {
-            Ok(Waited::Answered(mut replies)) => replies.pop(),
-            Ok(Waited::Stopped(())) => None,
+        let (reply, cut) = match hear_script(&mut held.session, sent, timeout, context) {
+            Ok(heard) => heard,
             Err(failure) => return Err(self.unknown(held, failure, context)),
         };
         let Some(flight) = self.flying.pop_front() else { return Ok(()) };
-        let reply = reply.unwrap_or_else(|| Err("no answer".to_owned()));
-        let outcome = told(&flight.steps, reply, self.cut.as_ref(), context);
+        let outcome = told(&flight.steps, reply, cut.as_ref(), context);
         if outcome.is_err() {
             self.drain(held);
         }
