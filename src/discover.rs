@@ -126,45 +126,39 @@ struct Listed {
     shown: String,
 }
 
-/// The files of a folder that could be migrations, in the order in which the system has them. What a file is comes with
-/// its name; only a link has to be asked for what it leads to, since a call to the system per file is what a large set costs.
+/// The files of a folder that could be migrations, in the order in which the system has them.
 fn list(folder: &Path, config: &Config, findings: &mut Vec<Finding>) -> Vec<Listed> {
     let mut files = Vec::new();
     let shown_folder = config.shown(folder);
-    for entry in walkdir::WalkDir::new(folder).min_depth(1).max_depth(1) {
-        let entry = match entry {
-            Ok(entry) => entry,
+    for entry in walkdir::WalkDir::new(folder).min_depth(1).max_depth(1).follow_links(true) {
+        match entry {
+            Ok(entry) => {
+                let file = entry.file_name().to_string_lossy().into_owned();
+                let shown = format!("{shown_folder}/{file}");
+                match entry.file_type() {
+                    _ if is_ignored(&file) => {}
+                    kind if kind.is_dir() => findings.push(folder_in_folder(&file, shown)),
+                    kind if !kind.is_file() => {
+                        findings.push(Finding::error("unreadable", shown, "is not a regular file"));
+                    }
+                    _ => files.push(Listed { path: entry.into_path(), file, shown }),
+                }
+            }
+            Err(error) if error.depth() == 0 => findings.extend(folder_problem(folder, config, &error)),
             Err(error) => {
-                findings.extend(folder_problem(folder, config, &error));
-                continue;
+                let path = error.path().unwrap_or(folder);
+                if is_ignored(&path.file_name().unwrap_or_default().to_string_lossy()) {
+                    continue;
+                }
+                let why = match error.loop_ancestor() {
+                    Some(_) => "is a symbolic link that leads in a circle".to_owned(),
+                    None => format!("cannot be read: {}", io_words(&error)),
+                };
+                findings.push(Finding::error("unreadable", config.shown(path), why));
             }
-        };
-        let file = entry.file_name().to_string_lossy().into_owned();
-        if is_ignored(&file) {
-            continue;
-        }
-        let shown = format!("{shown_folder}/{file}");
-        let kind = match entry.file_type() {
-            kind if kind.is_symlink() => fs::metadata(entry.path()).map(|leads_to| leads_to.file_type()),
-            kind => Ok(kind),
-        };
-        match kind {
-            Ok(kind) if kind.is_dir() && holds(entry.path(), folder) => {
-                let why = "is a symbolic link that leads in a circle";
-                findings.push(Finding::error("unreadable", shown, why));
-            }
-            Ok(kind) if kind.is_dir() => findings.push(folder_in_folder(&file, shown)),
-            Ok(kind) if kind.is_file() => files.push(Listed { path: entry.into_path(), file, shown }),
-            Ok(_) => findings.push(Finding::error("unreadable", shown, "is not a regular file")),
-            Err(error) => findings.push(Finding::error("unreadable", shown, format!("cannot be read: {error}"))),
         }
     }
     files
-}
-
-/// Whether a folder is, or holds, the one in which it was found: only a link can.
-fn holds(found: &Path, folder: &Path) -> bool {
-    matches!((found.canonicalize(), folder.canonicalize()), (Ok(found), Ok(folder)) if folder.starts_with(&found))
 }
 
 /// A file's bytes in a buffer that is used again: for thousands of small files a call to the system less each.
