@@ -358,6 +358,7 @@ fn a_missing_client_is_found_before_anything_is_touched() {
         store.world.write("migrations/jobs/001_a.down.sh", "#!/bin/sh\n");
         says(&store.world.run("up"), 6, &words);
         assert_eq!(store.ask("show tables"), "", "{}: there is no ledger either", store.server);
+        std::fs::remove_dir_all(store.world.path("migrations/jobs")).unwrap();
         with_client();
         store.world.ok("up");
         without();
