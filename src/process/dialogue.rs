@@ -60,6 +60,11 @@ impl Dialogue {
         })
     }
 
+    /// Whether the client has gone.
+    pub fn has_ended(&self) -> bool {
+        self.running.as_ref().is_none_or(Running::has_ended)
+    }
+
     /// Sends an order.
     pub fn order(&self, order: &Value) {
         self.say(format!("{order}\n"));
@@ -92,7 +97,7 @@ impl Dialogue {
                 }
                 Err(RecvTimeoutError::Disconnected) => return Heard::Gone(ended),
                 // A child of a script may hold its output open after the client has gone.
-                Err(RecvTimeoutError::Timeout) if self.running.as_ref().is_none_or(Running::has_ended) => {
+                Err(RecvTimeoutError::Timeout) if self.has_ended() => {
                     let since = *silent_since.get_or_insert_with(Instant::now);
                     if since.elapsed() > Duration::from_millis(300) {
                         return Heard::Gone(ended);

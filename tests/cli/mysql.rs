@@ -341,6 +341,44 @@ fn a_stop_amid_slow_scripts_leaves_those_behind_pending() {
 }
 
 #[test]
+fn scripts_that_share_a_commit_fail_alone() {
+    for store in stores("chain") {
+        // Tables, rows and settings by turns, so that each sort follows each; the last one fails behind its first statement.
+        for n in 1..=24 {
+            let text = match n % 4 {
+                0 => format!("insert into t1 values ({n});\ninsert into t1 values (-{n});\n"),
+                3 => format!("set @a = {n};\ncreate table t{n} (n int);\n"),
+                _ => format!("create table t{n} (n int);\n"),
+            };
+            store.script(&format!("{n:03}_t{n}"), &text);
+        }
+        store.script("025_fails", "create table t25 (n int);\ncreate table t1 (n int);\n");
+        store.script("026_later", "create table t26 (n int);\n");
+        let words = ["025_fails.up.sql:2", "part 1 of 2", "mysql/013_t13"];
+        says(&store.world.run("up"), 1, &words);
+        assert_eq!(store.ask("select group_concat(n order by n) from t1 where n > 0"), "4,8,12,16,20,24");
+        let per_event = "select group_concat(concat(label, ' ', event) order by seq separator ' ') from stepladder_ledger \
+                         where version between 20 and 26";
+        let expected = "020_t20 done 021_t21 begun 021_t21 done 022_t22 begun 022_t22 done 023_t23 begun 023_t23 done \
+                        024_t24 done 025_fails begun 025_fails failed";
+        assert_eq!(store.ask(per_event), expected, "{}", store.server);
+        assert_eq!(store.standing("026_later"), "pending");
+        // On the way back the same is shared.
+        store.world.ok("repair mysql/25 --mark reverted --yes");
+        store.ask("drop table t25");
+        for n in 1..=24 {
+            let text = match n % 4 {
+                0 => format!("delete from t1 where n in ({n}, -{n});\n"),
+                _ => format!("drop table t{n};\n"),
+            };
+            store.world.write(&format!("migrations/mysql/{n:03}_t{n}.down.sql"), text);
+        }
+        store.world.ok("down --all --yes");
+        assert_eq!(store.tables(), "", "{}", store.server);
+    }
+}
+
+#[test]
 fn a_missing_client_is_found_before_anything_is_touched() {
     for store in stores("missing") {
         let config = store.world.read("stepladder.toml");

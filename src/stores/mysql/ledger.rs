@@ -203,6 +203,17 @@ fn optional_number(number: Option<i64>) -> String {
 
 /// The same with an expression for how long it took, in milliseconds.
 pub fn record_timed(home: &Home, owner: &Owner, entry: &NewEntry, took: &str) -> String {
+    insert(home, owner, entry, &format!("(SELECT {} {})", literal(&owner.run), home.guard(&owner.token)), took)
+}
+
+/// The same behind an entry in the same transaction: what that one read of the lease is locked until the commit.
+pub fn record_along(home: &Home, owner: &Owner, entry: &NewEntry) -> String {
+    insert(home, owner, entry, &literal(&owner.run), "NULL")
+}
+
+/// `run` and `took` are expressions. One row a statement: in one of several rows a missing value becomes an empty one, unless
+/// `sql_mode` is strict.
+fn insert(home: &Home, owner: &Owner, entry: &NewEntry, run: &str, took: &str) -> String {
     let number = optional_number;
     let down = match &entry.down {
         None => "NULL, NULL, NULL".to_owned(),
@@ -217,7 +228,7 @@ pub fn record_timed(home: &Home, owner: &Owner, entry: &NewEntry, took: &str) ->
         literal(&entry.label),
         literal(entry.checksum.as_str()),
         down,
-        format!("(SELECT {} {})", literal(&owner.run), home.guard(&owner.token)),
+        run.to_owned(),
         entry.ordinal.to_string(),
         NOW.to_owned(),
         took.to_owned(),

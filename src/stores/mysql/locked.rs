@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::client::Family;
 use super::lease::{self, Pulse};
 use super::ledger;
-use super::script::{self, Frame, Part};
+use super::script::{self, Chain, Frame, Opening, Part};
 use super::session::Session;
 use super::talk::Talk;
 use super::wire::Trouble;
@@ -42,6 +42,8 @@ impl Locked for Held {
     }
 
     fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
+        // It logs in while the scripts are read. Whether it is needed, and so what is wrong with it, is seen later.
+        self.talk = self.program(None).and_then(|program| self.start(program)).ok();
         let session = self.session.another();
         Ok(Box::new(Pulse::new(session, &self.place.home, &self.owner.token, self.place.settings.lease)))
     }
@@ -59,17 +61,9 @@ impl Locked for Held {
         let mut quick = false;
         while done < steps.len() {
             let window = if quick { AHEAD } else { 1 };
-            let refill = fed - done <= window / 2;
-            while refill
-                && fed < steps.len()
-                && fed - done < window
-                && unfit.is_none()
-                && context.stop.asked().is_none()
-            {
-                match self.feed(&steps[fed], false) {
-                    Ok(()) => fed += 1,
-                    Err(failure) => unfit = Some(failure),
-                }
+            if fed - done <= window / 2 && unfit.is_none() && context.stop.asked().is_none() {
+                let until = steps.len().min(done + window);
+                (fed, unfit) = self.feed_all(steps, fed, until);
             }
             let heard = match (done < fed, unfit.take()) {
                 (true, kept_back) => {
@@ -107,7 +101,8 @@ impl Locked for Held {
     }
 
     fn seed(&mut self, step: &Step, context: &Context<'_>) -> Result<(), StepFailure> {
-        self.feed(step, true)?;
+        let parts = script::parts(&step.text).map_err(|unfit| verdict::unfit(step, unfit))?;
+        self.feed(step, &parts, &Chain::default(), true)?;
         self.hear(std::slice::from_ref(step), context, true).map(drop)
     }
 
@@ -139,35 +134,63 @@ impl Held {
             .hint("`stepladder lock` shows who holds it; `stepladder status` shows where things stand"))
     }
 
-    /// The client, started if it is not there.
-    fn talk(&mut self, step: &Step) -> Result<Talk, StepFailure> {
-        if let Some(talk) = self.talk.take() {
-            return Ok(talk);
+    fn program(&mut self, needed_by: Option<&str>) -> Result<(PathBuf, Family), Failure> {
+        if let Some(known) = &self.program {
+            return Ok(known.clone());
         }
-        let (program, family) = match &self.program {
-            Some(known) => known.clone(),
-            None => {
-                let program =
-                    self.place.program(Some(&step.full_name())).map_err(|f| StepFailure::before(step.index, f))?;
-                let family = Family::of_program(&program).map_err(|f| StepFailure::before(step.index, f))?;
-                self.program.insert((program, family)).clone()
-            }
-        };
-        Talk::start(program.clone(), family, &self.place.endpoint, &self.place.settings.root).map_err(|e| {
-            StepFailure::before(
-                step.index,
-                Failure::unreachable(format!("`{}` cannot be started: {e}", program.display())),
-            )
-        })
+        let program = self.place.program(needed_by)?;
+        let family = Family::of_program(&program)?;
+        Ok(self.program.insert((program, family)).clone())
     }
 
-    /// Feeds one script to the client, which comes to it after those before.
-    fn feed(&mut self, step: &Step, seed: bool) -> Result<(), StepFailure> {
-        let parts = script::parts(&step.text).map_err(|unfit| verdict::unfit(step, unfit))?;
+    fn start(&self, (program, family): (PathBuf, Family)) -> Result<Talk, Failure> {
+        let shown = program.display().to_string();
+        Talk::start(program, family, &self.place.endpoint, &self.place.settings.root)
+            .map_err(|e| Failure::unreachable(format!("`{shown}` cannot be started: {e}")))
+    }
+
+    /// The client that is there, or a new one.
+    fn talk(&mut self, step: &Step) -> Result<Talk, StepFailure> {
+        if let Some(talk) = self.talk.take() {
+            if talk.is_fit() {
+                return Ok(talk);
+            }
+            talk.finish();
+        }
+        let started = self.program(Some(&step.full_name())).and_then(|program| self.start(program));
+        started.map_err(|f| StepFailure::before(step.index, f))
+    }
+
+    /// Feeds the steps from `from` to before `until` to the client, which comes to them after those before: how far it came, and
+    /// why not further.
+    fn feed_all(&mut self, steps: &[Step], from: usize, until: usize) -> (usize, Option<StepFailure>) {
+        let mut chain = Chain::default();
+        let mut next = steps.get(from).map_or(Ok(Vec::new()), |step| script::parts(&step.text));
+        for at in from..until {
+            let step = &steps[at];
+            let parts = match std::mem::replace(&mut next, Ok(Vec::new())) {
+                Ok(parts) => parts,
+                Err(unfit) => return (at, Some(verdict::unfit(step, unfit))),
+            };
+            if let Some(step) = steps.get(at + 1).filter(|_| at + 1 < until) {
+                next = script::parts(&step.text);
+                // Behind a script that changes its session comes another session.
+                chain.after = next.as_ref().ok().filter(|_| !script::changes_session(&parts)).map(|p| opening(step, p));
+            }
+            let began = std::mem::take(&mut chain);
+            chain.before = began.after.is_some();
+            if let Err(failure) = self.feed(step, &parts, &began, false) {
+                return (at, Some(failure));
+            }
+        }
+        (until, None)
+    }
+
+    fn feed(&mut self, step: &Step, parts: &[Part<'_>], chain: &Chain, seed: bool) -> Result<(), StepFailure> {
         let mut talk = self.talk(step)?;
         let frame = Frame { home: &self.place.home, owner: &self.owner, mark: &talk.mark };
-        let feed = made(frame, step, &parts, seed);
-        talk.feed(feed, script::changes_session(&parts));
+        let feed = made(frame, step, parts, seed, chain);
+        talk.feed(feed, script::changes_session(parts));
         self.talk = Some(talk);
         Ok(())
     }
@@ -204,19 +227,24 @@ pub(super) fn is_whole(step: &Step) -> bool {
     step.mode.is_atomic() && step.resume_from == 0
 }
 
-/// What the client is fed for a step.
-pub fn made(frame: Frame<'_>, step: &Step, parts: &[Part<'_>], seed: bool) -> script::Feed {
+/// How a step begins.
+fn opening(step: &Step, parts: &[Part<'_>]) -> Opening {
+    if is_whole(step) {
+        return Opening::Whole;
+    }
     let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-    let done = match is_whole(step) {
-        true => NewEntry::of(step, EntryEvent::Done),
-        false => NewEntry::of_parts(step, EntryEvent::Done, (total, total)),
-    };
-    match (seed, is_whole(step)) {
-        (true, whole) => frame.seed(parts, step.index, whole),
-        (false, true) => frame.together(parts, step.index, &done),
-        (false, false) => {
-            let begun = NewEntry::of_parts(step, EntryEvent::Begun, (step.resume_from, total));
-            frame.apart(parts, step.index, &begun, &done, step.resume_from)
+    Opening::Apart(NewEntry::of_parts(step, EntryEvent::Begun, (step.resume_from, total)))
+}
+
+/// What the client is fed for a step.
+pub fn made(frame: Frame<'_>, step: &Step, parts: &[Part<'_>], seed: bool, chain: &Chain) -> script::Feed {
+    match (seed, opening(step, parts)) {
+        (true, opening) => frame.seed(parts, step.index, matches!(opening, Opening::Whole)),
+        (false, Opening::Whole) => frame.together(parts, step.index, &NewEntry::of(step, EntryEvent::Done), chain),
+        (false, Opening::Apart(begun)) => {
+            let total = begun.parts_total.unwrap_or(0);
+            let done = NewEntry::of_parts(step, EntryEvent::Done, (total, total));
+            frame.apart(parts, step.index, begun, &done, chain)
         }
     }
 }

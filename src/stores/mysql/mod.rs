@@ -29,7 +29,7 @@ use self::client::Family;
 use self::endpoint::{Endpoint, SCHEMES};
 use self::ledger::Home;
 use self::locked::Held;
-use self::script::Frame;
+use self::script::{Chain, Frame};
 use self::session::Session;
 use self::wire::Trouble;
 use super::{
@@ -159,7 +159,9 @@ impl Store for Mysql {
         "***".clone_into(&mut owner.token);
         let frame = Frame { home: &self.place.home, owner: &owner, mark: script::SHOWN };
         let lines = |step: &Step| match script::parts(&step.text) {
-            Ok(parts) => locked::made(frame, step, &parts, false).text.lines().map(str::to_owned).collect(),
+            Ok(parts) => {
+                locked::made(frame, step, &parts, false, &Chain::default()).text.lines().map(str::to_owned).collect()
+            }
             Err(unfit) => vec![format!("cannot be run: line {}: {}", unfit.line, unfit.message)],
         };
         Ok(Preview { client: line.to_string(), steps: steps.iter().map(lines).collect() })

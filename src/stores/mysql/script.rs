@@ -116,6 +116,25 @@ pub struct Frame<'a> {
 /// Stands for the mark where a person reads what would be fed.
 pub const SHOWN: &str = "stepladder";
 
+/// How a script begins.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// It is one transaction.
+    Whole,
+    /// It is journalled, so this is recorded first.
+    Apart(NewEntry),
+}
+
+/// What a script shares with its neighbours. Those that follow each other without a pause share one transaction for the end of
+/// the one and the beginning of the other: a commit less, which a disk has to wait for.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    /// The one before has begun it.
+    pub before: bool,
+    /// What it begins together with its own end.
+    pub after: Option<Opening>,
+}
+
 /// What a client is fed for a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Feed {
@@ -146,9 +165,14 @@ pub struct Place {
 impl Feed {
     fn of(parts: &[Part<'_>], delimiter: &str) -> Self {
         let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        let mut out = Self { total, delimiter: delimiter.to_owned(), ..Self::default() };
-        out.push(&format!("DELIMITER {delimiter}\n"));
-        out
+        Self { total, delimiter: delimiter.to_owned(), ..Self::default() }
+    }
+
+    fn begin(&mut self, statements: &[String]) {
+        self.push(&format!("DELIMITER {}\n", self.delimiter.clone()));
+        if !statements.is_empty() {
+            self.ours(statements);
+        }
     }
 
     fn push(&mut self, text: &str) {
@@ -168,6 +192,9 @@ impl Feed {
         self.push(&format!("{}\n{}\n", statements.join(";\n"), self.delimiter));
     }
 }
+
+const START: &str = "START TRANSACTION";
+const COMMIT: &str = "COMMIT";
 
 /// What our own clock within the client is called.
 const BEGAN: &str = "@stepladder_began";
@@ -189,21 +216,18 @@ impl Frame<'_> {
     }
 
     /// A script that is data alone: one transaction with its entry.
-    pub fn together(self, parts: &[Part<'_>], index: usize, done: &NewEntry) -> Feed {
-        let mut out = Feed::of(parts, self.delimiter());
-        out.ours(&[clock(), "START TRANSACTION".to_owned()]);
+    pub fn together(self, parts: &[Part<'_>], index: usize, done: &NewEntry, chain: &Chain) -> Feed {
+        let mut out = self.begun(parts, &Opening::Whole, chain);
         parts.iter().for_each(|part| out.statement(part));
-        out.ours(&self.ends(index, done));
+        out.ours(&self.ends(index, done, chain));
         out
     }
 
     /// A script that is no single transaction: each statement with its journal behind it.
-    pub fn apart(self, parts: &[Part<'_>], index: usize, begun: &NewEntry, done: &NewEntry, skipped: u32) -> Feed {
-        let mut out = Feed::of(parts, self.delimiter());
+    pub fn apart(self, parts: &[Part<'_>], index: usize, begun: NewEntry, done: &NewEntry, chain: &Chain) -> Feed {
+        let skipped = begun.parts_done.unwrap_or(0);
+        let mut out = self.begun(parts, &Opening::Apart(begun), chain);
         let total = out.total;
-        let begun = ledger::record(self.home, self.owner, begun);
-        // A script may turn autocommit off, so each write of ours is committed in so many words.
-        out.ours(&[begun, "COMMIT".to_owned(), clock()]);
         for part in parts {
             if part.number > skipped || part.is_setting {
                 out.statement(part);
@@ -212,21 +236,19 @@ impl Frame<'_> {
             let counted = part.number > skipped && part.number < total && !part.within && !part.locked;
             if let (Some(version), true) = (done.version, counted) {
                 let journal = ledger::journal(self.home, &self.owner.token, version, part.number, total);
-                out.ours(&[journal, self.changed(index, part.number), "COMMIT".to_owned()]);
+                out.ours(&[journal, self.changed(index, part.number), COMMIT.to_owned()]);
             }
         }
-        out.ours(&self.ends(index, done));
+        out.ours(&self.ends(index, done, chain));
         out
     }
 
     /// A seed script, which has no entry; one transaction where it can be.
     pub fn seed(self, parts: &[Part<'_>], index: usize, whole: bool) -> Feed {
         let mut out = Feed::of(parts, self.delimiter());
-        if whole {
-            out.ours(&["START TRANSACTION".to_owned()]);
-        }
+        out.begin(whole.then(|| START.to_owned()).as_slice());
         parts.iter().for_each(|part| out.statement(part));
-        out.ours(&["COMMIT".to_owned(), self.says("done", index)]);
+        out.ours(&[COMMIT.to_owned(), self.says("done", index)]);
         out
     }
 
@@ -235,10 +257,32 @@ impl Frame<'_> {
         format!("SELECT '{} {word} [{index}]'", self.mark)
     }
 
-    /// The last entry. Only behind its commit is a script done.
-    fn ends(self, index: usize, done: &NewEntry) -> [String; 3] {
-        let entry = ledger::record_timed(self.home, self.owner, done, &took());
-        [entry, "COMMIT".to_owned(), self.says("done", index)]
+    /// What stands before a script, unless the one before has said it.
+    fn begun(self, parts: &[Part<'_>], opening: &Opening, chain: &Chain) -> Feed {
+        let mut out = Feed::of(parts, self.delimiter());
+        match opening {
+            _ if chain.before => {}
+            Opening::Whole => out.begin(&[clock(), START.to_owned()]),
+            // A script may turn autocommit off, so each write of ours is committed in so many words.
+            Opening::Apart(begun) => {
+                out.begin(&[ledger::record(self.home, self.owner, begun), COMMIT.to_owned(), clock()]);
+            }
+        }
+        out
+    }
+
+    /// The last entry, and what the next script begins with. Only behind its commit is a script done.
+    fn ends(self, index: usize, done: &NewEntry, chain: &Chain) -> Vec<String> {
+        let mut ends = vec![ledger::record_timed(self.home, self.owner, done, &took())];
+        if let Some(Opening::Apart(begun)) = &chain.after {
+            ends.push(ledger::record_along(self.home, self.owner, begun));
+        }
+        ends.extend([COMMIT.to_owned(), self.says("done", index)]);
+        if let Some(opening) = &chain.after {
+            ends.push(clock());
+            ends.extend(matches!(opening, Opening::Whole).then(|| START.to_owned()));
+        }
+        ends
     }
 
     /// The marker of a journal, which fails where that changed nothing: a question with two answers is refused under every

@@ -1,6 +1,7 @@
 //! A connection that is made when it is needed and made again when it was lost.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
 use super::wire::{Answer, Connection, Trouble};
@@ -20,12 +21,18 @@ pub type Rows = Vec<Vec<Option<String>>>;
 pub struct Session {
     endpoint: Arc<Endpoint>,
     connection: Option<Connection>,
+    /// When the connection was last of use.
+    used: Instant,
 }
+
+/// How long a connection may have been idle before it is tried: servers end those that are (`wait_timeout`), and a write that
+/// was lost with its connection is not sent twice.
+const FRESH: Duration = Duration::from_secs(2);
 
 impl Session {
     /// Not yet connected.
     pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, connection: None }
+        Self { endpoint, connection: None, used: Instant::now() }
     }
 
     /// One more to the same place.
@@ -87,6 +94,10 @@ impl Session {
     }
 
     fn connected(&mut self) -> Result<&mut Connection, Trouble> {
+        if self.used.elapsed() > FRESH {
+            self.connection.take_if(|connection| connection.query("DO 0").is_err());
+        }
+        self.used = Instant::now();
         if self.connection.is_none() {
             let mut connection = Connection::open(&self.endpoint)?;
             connection.query(&format!("{FIRST}, SESSION sql_mode = '{SQL_MODE}'"))?;

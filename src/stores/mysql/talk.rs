@@ -33,7 +33,12 @@ pub struct Talk {
     fed: VecDeque<Fed>,
     /// The server's number of the client's session, once it was heard.
     connection: Option<u64>,
+    /// When it was last heard.
+    since: Instant,
 }
+
+/// How long a client may have had nothing to do: servers end connections that are idle, and a new client takes 20 ms.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// A script that was fed.
 #[derive(Default)]
@@ -88,7 +93,13 @@ impl Talk {
             used: None,
             fed: VecDeque::new(),
             connection: None,
+            since: Instant::now(),
         })
+    }
+
+    /// Whether it can be fed: it is at work, or waits and has not waited for long.
+    pub fn is_fit(&self) -> bool {
+        !self.fed.is_empty() || (!self.dialogue.has_ended() && self.since.elapsed() < FRESH)
     }
 
     /// Feeds a script. `uses` says that it changes the session.
@@ -134,7 +145,10 @@ impl Talk {
                             (context.event)(step.index, StepEvent::Progress { done, total });
                         }
                     }
-                    "done" => return Ok(began.elapsed()),
+                    "done" => {
+                        self.since = Instant::now();
+                        return Ok(began.elapsed());
+                    }
                     _ => {}
                 },
                 Heard::Gone(ended) => {

@@ -9,7 +9,7 @@ use super::client::{self, Family};
 use super::endpoint::{Endpoint, Mode, Place};
 use super::lease::{self, Attempt, Pulse};
 use super::ledger::{self, Home};
-use super::script::{self, Frame};
+use super::script::{self, Chain, Frame, Opening};
 use super::session::Session;
 use super::wire::{Connection, Trouble};
 use crate::config::{Environment, Secret};
@@ -306,7 +306,8 @@ fn a_fed_script_is_journalled_and_a_lost_lease_ends_the_client() {
         let home = trial.home.clone();
         let frame = Frame { home: &home, owner: &me, mark: "m4rk" };
         let entry = done("drop table t;");
-        let begun = NewEntry { event: EntryEvent::Begun, ..entry.clone() };
+        let begun = NewEntry { event: EntryEvent::Begun, parts_done: Some(0), ..entry.clone() };
+        let (resumed, alone) = (NewEntry { parts_done: Some(3), ..begun.clone() }, Chain::default());
         let feed = |trial: &Trial, text: &str| fed(server, trial.session.endpoint(), text);
         let tables = |trial: &mut Trial| {
             let sql =
@@ -318,33 +319,51 @@ fn a_fed_script_is_journalled_and_a_lost_lease_ends_the_client() {
                       create trigger r before insert on t for each row begin set new.a = 1; set new.a = 2; end//\n\
                       select no_such//\ncreate table u (a int)//";
         let parts = script::parts(script).unwrap();
-        let (said, errors) = feed(&trial, &frame.apart(&parts, 3, &begun, &entry, 0).text);
+        let (said, errors) = feed(&trial, &frame.apart(&parts, 3, begun.clone(), &entry, &alone).text);
         assert!(errors.contains("1054") && said.ends_with("m4rk part [3,3]\n"), "{server}: {said} {errors}");
         let entries = ledger::look(&mut trial.session, &home).unwrap().entries;
         assert_eq!(entries.iter().map(|e| (e.parts_done, e.parts_total)).collect::<Vec<_>>(), [(Some(3), Some(5))]);
         // It goes on at the fourth once that was put right, with its settings.
         let right = script.replace("no_such", "\"a\" from t");
-        let (said, errors) = feed(&trial, &frame.apart(&script::parts(&right).unwrap(), 3, &begun, &entry, 3).text);
+        let (said, errors) =
+            feed(&trial, &frame.apart(&script::parts(&right).unwrap(), 3, resumed, &entry, &alone).text);
         assert!(said.ends_with("m4rk done [3]\n"), "{server}: {said} {errors}");
         assert_eq!(tables(&mut trial), 2);
         // Data alone: all of it or nothing.
         let data = script::parts("insert into t values (7);\ninsert into t values ('x;', 1)").unwrap();
-        let (_, errors) = feed(&trial, &frame.together(&data, 4, &entry).text);
+        let (_, errors) = feed(&trial, &frame.together(&data, 4, &entry, &alone).text);
         assert!(errors.contains("1136"), "{errors}");
         let rows =
             |trial: &mut Trial| trial.session.read(&format!("SELECT a FROM {}.t", home.database())).unwrap().len();
         assert_eq!((rows(&mut trial), ledger::look(&mut trial.session, &home).unwrap().entries.len()), (0, 3));
-        let (said, errors) = feed(&trial, &frame.together(&data[..1], 4, &entry).text);
+        let (said, errors) = feed(&trial, &frame.together(&data[..1], 4, &entry, &alone).text);
         assert!(said.ends_with("m4rk done [4]\n"), "{said} {errors}");
         assert_eq!((rows(&mut trial), ledger::look(&mut trial.session, &home).unwrap().entries.len()), (1, 4));
-        // Somebody else has the lease: nothing runs, nothing stays.
+        // What comes behind it begins with its end, in the same commit.
+        let chain = Chain { before: false, after: Some(Opening::Apart(begun.clone())) };
+        let table = script::parts("create table v (a int)").unwrap();
+        let first = frame.together(&data[..1], 4, &entry, &chain).text;
+        let second = frame.apart(&table, 5, begun.clone(), &entry, &Chain { before: true, after: None }).text;
+        let (said, errors) = feed(&trial, &format!("{first}{second}"));
+        assert_eq!(said, "m4rk done [4]\nm4rk done [5]\n", "{errors}");
+        let events = |trial: &mut Trial| {
+            let entries = ledger::look(&mut trial.session, &home).unwrap().entries;
+            entries.iter().map(|e| e.event.word()).collect::<Vec<_>>()[4..].join(" ")
+        };
+        assert_eq!((tables(&mut trial), events(&mut trial).as_str()), (3, "done begun done"));
+        trial.session.write(&format!("DROP TABLE {}.v", home.database())).unwrap();
+        // Somebody else has the lease: nothing runs, nothing stays, however lenient the server is.
         lease::release(&mut trial.session, &home, "mine").unwrap();
-        let text = frame.apart(&script::parts("create table v (a int);").unwrap(), 5, &begun, &entry, 0).text;
+        let text =
+            frame.apart(&script::parts("create table v (a int);").unwrap(), 5, begun.clone(), &entry, &alone).text;
         let (said, errors) = feed(&trial, &text);
         assert!(said.is_empty() && errors.contains("1048"), "{said} {errors}");
-        let (said, _) = feed(&trial, &frame.together(&data[..1], 5, &entry).text);
-        assert!(!said.contains("done"), "{said}");
-        assert_eq!((tables(&mut trial), rows(&mut trial)), (2, 1));
-        assert_eq!(ledger::look(&mut trial.session, &home).unwrap().entries.len(), 4);
+        for chain in [alone, chain] {
+            let lenient = format!("SET sql_mode = '';\n{}", frame.together(&data[..1], 5, &entry, &chain).text);
+            let (said, _) = feed(&trial, &lenient);
+            assert!(!said.contains("done"), "{said}");
+        }
+        assert_eq!((tables(&mut trial), rows(&mut trial)), (2, 2));
+        assert_eq!(ledger::look(&mut trial.session, &home).unwrap().entries.len(), 7);
     }
 }

@@ -1,6 +1,7 @@
 //! A store whose lease is held: runs steps through psql and writes the ledger.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::Place;
 use super::files::Files;
@@ -29,9 +30,12 @@ pub struct Held {
     pub took_over: Option<Holder>,
     /// The client, once it was looked for.
     pub program: Option<PathBuf>,
-    /// One that was started ahead: until it has logged in, the scripts can be read.
-    pub ready: Option<Running>,
+    /// One that was started ahead, and when: until it has logged in, the scripts can be read.
+    pub ready: Option<(Running, Instant)>,
 }
+
+/// How long it may have waited: servers end connections that are idle (`idle_session_timeout`), and a new one takes 20 ms.
+const FRESH: Duration = Duration::from_secs(2);
 
 impl Locked for Held {
     fn took_over(&self) -> Option<&Holder> {
@@ -39,7 +43,8 @@ impl Locked for Held {
     }
 
     fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
-        self.ready = self.command().ok().and_then(|line| Running::start(&line).ok());
+        let ready = self.command().ok().and_then(|line| Running::start(&line).ok());
+        self.ready = ready.map(|running| (running, Instant::now()));
         let session = self.session.another();
         Ok(Box::new(Pulse::new(session, &self.place.schema, &self.owner.token, self.place.settings.lease)))
     }
@@ -100,7 +105,7 @@ impl Locked for Held {
     }
 
     fn release(mut self: Box<Self>) -> Result<(), Failure> {
-        if let Some(unused) = self.ready.take() {
+        if let Some((unused, _)) = self.ready.take() {
             let _ = unused.finish();
         }
         lease::release(&mut self.session, &self.place.schema, &self.owner.token)
@@ -130,8 +135,11 @@ impl Held {
     /// The client that was started ahead, or a new one.
     fn client(&mut self) -> Result<Running, Failure> {
         let line = self.command()?;
-        if let Some(ready) = self.ready.take().filter(|ready| !ready.has_ended()) {
-            return Ok(ready);
+        if let Some((ready, since)) = self.ready.take() {
+            if !ready.has_ended() && since.elapsed() < FRESH {
+                return Ok(ready);
+            }
+            let _ = ready.finish();
         }
         Running::start(&line).map_err(|e| Failure::unreachable(format!("psql cannot be started: {e}")))
     }
