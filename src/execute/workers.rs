@@ -174,7 +174,6 @@ impl Board<'_> {
     /// A `.sh` or `.py` script: a `begun` entry, the program, a `done` entry.
     fn run_program(&self, held: &mut Held, step: &Step) -> Result<(), StepFailure> {
         self.happened(step.index, StepEvent::Started);
-        let lost = |f: Failure| StepFailure { kept: Kept::Unknown, ..StepFailure::before(step.index, f) };
         let script = ScriptFile::of(step).map_err(|f| StepFailure::before(step.index, f))?;
         let line = program::command(step, script.path(), &self.options.root, &held.environment)
             .map_err(|f| StepFailure::before(step.index, f))?;
@@ -186,7 +185,7 @@ impl Board<'_> {
         }
         let duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let done = NewEntry { duration_ms: Some(duration_ms), ..NewEntry::of(step, EntryEvent::Done) };
-        held.locked.record(&done).map_err(lost)?;
+        held.locked.record(&done).map_err(|f| StepFailure::unrecorded(step, f))?;
         self.happened(step.index, StepEvent::Done { duration_ms });
         Ok(())
     }

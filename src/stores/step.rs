@@ -133,6 +133,18 @@ impl StepFailure {
         Self { what: "is not in the ledger".to_owned(), kept: Kept::Unknown, ..Self::before(index, why) }
     }
 
+    /// Of a program that ended well, while its last entry could not be written.
+    pub fn unrecorded(step: &Step, failure: Failure) -> Self {
+        let what = "ran to its end, but could not be recorded".to_owned();
+        let name = format!("{}/{}", step.store, step.version);
+        let mut failure = Self { what, kept: Kept::Unknown, ..Self::before(step.index, failure) };
+        let word = step.direction.participle();
+        failure
+            .hints
+            .push(format!("unless the ledger has it by now, `stepladder repair {name} --mark {word}` says so"));
+        failure
+    }
+
     /// Of a step whose end the client reported, while the ledger cannot be asked.
     pub fn unconfirmed(index: usize, failure: Failure) -> Self {
         let what = "could not be looked up in the ledger".to_owned();

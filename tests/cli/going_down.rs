@@ -94,6 +94,14 @@ fn psql(url: &str, sql: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+fn mariadb(server: &Server, sql: &str) -> String {
+    let port =
+        server.variable("ADMIN_URL").rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()).expect("a port");
+    let login = ["--no-defaults", "-N", "-h127.0.0.1", "-uroot", "-P", port, "stepladder", "-e", sql];
+    let output = Command::new("mariadb").args(login).output().expect("mariadb runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 fn three(kind: &str, slow: &str) -> World {
     World::new()
         .file(&format!("migrations/{kind}/001_a.up.sql"), "create table a (id int);\n")
@@ -146,13 +154,7 @@ fn mariadb_is_asked_again_what_became_of_the_script() {
         .file("stepladder.toml", "require_down = false\n[stores.mysql]\nclient = \"mariadb\"\n");
     let Some(server) = Server::start("mariadb") else { return };
     let url = server.variable("URL");
-    let port =
-        server.variable("ADMIN_URL").rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()).expect("a port");
-    let ask = |sql: &str| {
-        let login = ["--no-defaults", "-N", "-h127.0.0.1", "-uroot", "-P", port, "stepladder", "-e", sql];
-        let output = Command::new("mariadb").args(login).output().expect("mariadb runs");
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    };
+    let ask = |sql: &str| mariadb(&server, sql);
     let sleeper = || {
         let find = "select id from information_schema.processlist where info like 'select sleep%'";
         until(|| Some(ask(find)).filter(|id| !id.is_empty()))
@@ -178,4 +180,49 @@ fn mariadb_is_asked_again_what_became_of_the_script() {
     let said = world.run("up --wait-lock 90s");
     assert_eq!(said.code, 0, "{}", said.all());
     assert_eq!(ask("select count(*) from a"), "1");
+}
+
+/// A script of another program's keeps the store's connections waiting for longer than its server likes.
+fn waits_with(kind: &str) -> World {
+    World::new()
+        .file("stepladder.toml", "require_down = false\n")
+        .file(&format!("migrations/{kind}/001_wait.up.sh"), "sleep 4\n")
+        .file(&format!("migrations/{kind}/002_b.up.sql"), "create table b (id int);\n")
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn postgresql_that_ends_idle_connections() {
+    let Some(server) = Server::start("postgres") else { return };
+    let url = server.variable("URL");
+    let world = waits_with("postgres").variable("POSTGRES_URL", url);
+    psql(server.variable("ADMIN_URL"), "alter role stepladder set idle_session_timeout = '3s'");
+    assert_eq!(psql(url, "show idle_session_timeout"), "3s");
+    let said = world.run("up");
+    assert_eq!(said.code, 0, "{}", said.all());
+    assert_eq!(psql(url, "select count(*) from b"), "0");
+}
+
+#[cfg(feature = "mysql")]
+#[test]
+fn mariadb_that_ends_idle_connections() {
+    let Some(server) = Server::start("mariadb") else { return };
+    let world = waits_with("mysql").variable("MYSQL_URL", server.variable("URL"));
+    mariadb(&server, "set global wait_timeout = 3");
+    let said = world.run("up");
+    assert_eq!(said.code, 0, "{}", said.all());
+    assert_eq!(mariadb(&server, "select count(*) from b"), "0");
+
+    // A program that outlives its server ran, whatever its ledger says.
+    let kill = format!("kill -9 $(cat {}/mariadb/pid)\nsleep 1\n", server.folder.path().display());
+    world.write("migrations/mysql/003_kill.up.sh", kill);
+    says(
+        &world.run("up"),
+        &["mysql/003_kill ran to its end, but could not be recorded", "repair mysql/3 --mark applied"],
+    );
+    server.does("kill");
+    server.does("start");
+    assert_eq!(world.standing("003_kill"), "half-applied");
+    let said = world.run("repair mysql/3 --mark applied --yes --wait-lock 60s");
+    assert_eq!((said.code, world.standing("003_kill").as_str()), (0, "applied"), "{}", said.all());
 }
