@@ -37,6 +37,8 @@ mod mysql;
 #[cfg(feature = "neo4j")]
 mod neo4j;
 mod output;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]
