@@ -39,6 +39,8 @@ mod neo4j;
 mod output;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "elasticsearch")]
+mod proxies;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]

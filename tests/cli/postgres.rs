@@ -216,7 +216,7 @@ fn a_role_that_may_create_nothing_is_told_so() {
     assert_eq!(ask(store.server, &store.database, "select to_regclass('public.stepladder_ledger') is null"), "t");
     // A ledger that is there and not its own.
     store.goes_by(&store.url(""));
-    store.is_refused(&reader, 1, &["permission denied", "hint", "stepladder_reader"]);
+    store.is_refused(&reader, 1, &["permission denied", "the ledger is another role's", "stepladder_reader"]);
 }
 
 #[test]
@@ -297,7 +297,10 @@ fn the_first_of_several_servers_that_answers_is_taken() {
     store.goes_by(&format!("postgres://{role}:{SECRET}@{host}:{dead},{host}:{port}/{database}"));
     store.goes_by(&format!("{two} password={SECRET} target_session_attrs=read-write load_balance_hosts=random"));
     let standby = format!("{two} password={SECRET} target_session_attrs=read-only");
-    store.is_refused(&standby, 6, &["database is not read only", "target_session_attrs", "refused"]);
+    let each = [format!("{host}:{dead}: "), format!("{host}:{port}: ")];
+    let words =
+        ["none of the servers", "database is not read only", "target_session_attrs", "refused", &each[0], &each[1]];
+    store.is_refused(&standby, 6, &words);
     // Each server's own password; that of the one that is gone is not the other's.
     let lines = format!("{host}:{dead}:*:*:wrong\n{host}:{port}:*:*:{SECRET}\n");
     store.private(".pgpass", &lines, 0o600);
@@ -359,6 +362,8 @@ fn a_pooler_is_gone_through_without_tls() {
     let place = pooler.rsplit_once('/').unwrap().0;
     store.goes_by(&format!("{place}/{}?sslmode=disable", store.database));
     store.is_refused(&format!("{place}/{}?sslmode=require", store.database), 6, &["does not support TLS", "sslmode"]);
+    let console = variable("PGBOUNCER_ADMIN_URL").unwrap();
+    store.is_refused(&format!("{console}?sslmode=disable"), 1, &["PgBouncer's console", "name a database behind it"]);
 }
 
 #[test]

@@ -9,35 +9,35 @@ use super::tls::Wanted;
 use crate::config::scrub;
 use crate::domain::{Failure, FailureKind};
 
+const CONSOLE: &str = "this is PgBouncer's console, which takes no SQL: name a database behind it";
+
 /// Makes a connection to the first server that will have us, in the ways that `sslmode` allows.
 ///
 /// # Errors
 /// [`FailureKind::Unreachable`] with the driver's words.
 pub fn connect(endpoint: &Endpoint) -> Result<Client, Failure> {
     let wanted = Wanted::of(endpoint)?;
-    let mut refused: Vec<(&Server, Failure)> = Vec::new();
+    let mut refused: Vec<(&Server, postgres::Error)> = Vec::new();
     for attributes in endpoint.attributes()? {
-        // What the first round met says as much as what the last one does.
+        // What the last round met says as much as what the first one did.
         refused.clear();
         for server in &endpoint.servers {
             match one(endpoint, server, &wanted, *attributes)? {
                 Ok(client) => return Ok(client),
-                Err(error) => {
-                    let failure = endpoint.refusal(FailureKind::Unreachable, &error);
-                    if !leads_on(&error) {
-                        return Err(failure);
-                    }
-                    refused.push((server, failure));
-                }
+                Err(error) if leads_on(&error) => refused.push((server, error)),
+                Err(error) => return Err(endpoint.refusal(FailureKind::Unreachable, &error)),
             }
         }
     }
-    let several = refused.len() > 1;
-    let details: Vec<String> =
-        refused.iter().map(|(server, failure)| format!("{server}: {}", failure.message)).collect();
-    let failure = refused.pop().map(|(_, failure)| failure);
-    let failure = failure.unwrap_or_else(|| Failure::unreachable(format!("{endpoint} cannot be reached")));
-    Err(if several { failure.details(details) } else { failure })
+    let Some((_, last)) = refused.last() else {
+        return Err(Failure::unreachable(format!("{endpoint} cannot be reached")));
+    };
+    let mut failure = endpoint.refusal(FailureKind::Unreachable, last);
+    if refused.len() > 1 {
+        failure.message = format!("none of the servers of {endpoint} can be reached");
+        failure.details = refused.iter().map(|(server, error)| format!("{server}: {}", words(error))).collect();
+    }
+    Err(failure)
 }
 
 /// Tries one server. The outer error is one of ours: a file that cannot be read.
@@ -111,7 +111,9 @@ impl Endpoint {
         }
         let lost = if kind == FailureKind::Unreachable { "cannot be reached" } else { "did not answer" };
         let failure = Failure::unreachable(format!("{self} {lost}: {causes}"));
-        failure.hint(if causes.contains("certificate") || causes.contains("TLS") {
+        failure.hint(if self.get("dbname") == Some("pgbouncer") {
+            CONSOLE
+        } else if causes.contains("certificate") || causes.contains("TLS") {
             "sslmode and sslrootcert say how the server's certificate is verified"
         } else if causes.contains("database does not allow writes") || causes.contains("database is not read only") {
             "target_session_attrs says which servers will do"
@@ -119,6 +121,11 @@ impl Endpoint {
             "is the server running, and is this its address? `stepladder wait` waits for it"
         })
     }
+}
+
+/// What the server said, or what the driver met.
+fn words(error: &postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| causes(error), |db| db.message().to_owned())
 }
 
 fn causes(error: &dyn std::error::Error) -> String {
@@ -137,6 +144,7 @@ fn causes(error: &dyn std::error::Error) -> String {
 fn advice(error: &postgres::error::DbError, endpoint: &Endpoint) -> Option<String> {
     let get = |keyword: &str| endpoint.get(keyword).unwrap_or_default().to_owned();
     match *error.code() {
+        _ if error.message().contains("SHOW HELP") => Some(CONSOLE.to_owned()),
         SqlState::INVALID_CATALOG_NAME => Some(format!("create it: `createdb {}`", get("dbname"))),
         SqlState::INVALID_PASSWORD => Some(match &endpoint.passfile {
             Some(file) => format!("check the password of {} in {}", get("user"), file.path.display()),
@@ -146,6 +154,11 @@ fn advice(error: &postgres::error::DbError, endpoint: &Endpoint) -> Option<Strin
             "the server's pg_hba.conf says who may come in from where, and whether over TLS: see `sslmode`".to_owned(),
         ),
         SqlState::READ_ONLY_SQL_TRANSACTION => Some("this server takes no writes: connect to the primary".to_owned()),
+        // Another schema would mean a second ledger, which knows nothing of what is applied.
+        SqlState::INSUFFICIENT_PRIVILEGE if error.message().contains("stepladder_") => Some(format!(
+            "the ledger is another role's: come in as that role, or have its rights granted to {}",
+            get("user")
+        )),
         SqlState::INSUFFICIENT_PRIVILEGE => Some(format!(
             "{} may not do that here: grant it the right, or set `schema` to one that it owns",
             get("user")
