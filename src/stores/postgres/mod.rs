@@ -4,6 +4,7 @@
 //! ledger and the lease are spoken to by the driver ([`session`]), so that looking and heartbeats start no client.
 
 mod afterwards;
+mod common_name;
 mod connect;
 mod dsn;
 mod endpoint;

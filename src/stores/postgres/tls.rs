@@ -8,6 +8,7 @@ use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::common_name;
 use super::endpoint::{Endpoint, Server};
 use crate::domain::Failure;
 use crate::stores::tls::{self, Broken, Check, Verifier};
@@ -97,7 +98,7 @@ impl Wanted {
             Roots::File(path) => tls::certificates(path).map_err(broken)?,
         };
         let revoked = self.revoked.as_deref().map_or(Ok(Vec::new()), tls::revoked).map_err(broken)?;
-        let verifier = Verifier::new(self.check, roots, revoked).map_err(broken)?;
+        let verifier = Verifier::new(self.check, roots, revoked).map_err(broken)?.or_named(common_name::names);
         let builder = tls::builder(&self.versions, verifier).map_err(broken)?;
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
