@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::{Map, Value, json};
+
+use super::owner::Owner;
 use super::step::{Outcome, Step, StepEvent, StepFailure, StoredScript};
 use crate::domain::{Checksum, Direction, EntryEvent, Failure, FailureKind, Version};
 
@@ -59,6 +62,29 @@ impl NewEntry {
     /// Says that a lease was taken from somebody, or released by force.
     pub fn unlocked(note: String) -> Self {
         Self { note: Some(note), ..Self::bare(EntryEvent::Unlocked, Direction::Up) }
+    }
+
+    /// Everything but the down script under its usual name, for ledgers that keep documents; what is not known is
+    /// left out.
+    pub fn fields(&self, owner: &Owner, at_ms: i64) -> Map<String, Value> {
+        let fields = json!({
+            "event": self.event.word(),
+            "direction": self.direction.word(),
+            "version": self.version.map(|v| v.to_string()),
+            "label": self.label,
+            "checksum": self.checksum.as_str(),
+            "run": owner.run,
+            "ordinal": self.ordinal,
+            "at_ms": at_ms,
+            "duration_ms": self.duration_ms,
+            "who": owner.who(),
+            "tool": owner.tool,
+            "parts_done": self.parts_done,
+            "parts_total": self.parts_total,
+            "note": self.note,
+        });
+        let Value::Object(fields) = fields else { return Map::new() };
+        fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
     }
 
     fn bare(event: EntryEvent, direction: Direction) -> Self {

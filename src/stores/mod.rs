@@ -59,7 +59,7 @@ pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
-#[cfg(any(feature = "kafka", feature = "mongodb", feature = "mysql", feature = "neo4j"))]
+#[cfg(any(feature = "kafka", feature = "mongodb", feature = "mysql", feature = "neo4j", feature = "postgres"))]
 pub mod tls;
 #[cfg(any(feature = "http", feature = "mysql"))]
 pub mod url;

@@ -37,6 +37,10 @@ mod mysql;
 #[cfg(feature = "neo4j")]
 mod neo4j;
 mod output;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "elasticsearch")]
+mod proxies;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]

@@ -197,25 +197,12 @@ fn record(seq: i64, entry: &Map<String, Value>, down: Option<&StoredScript>, non
 
 /// An entry as the metadata of its record. Chroma knows no null there: what is not known is left out.
 pub fn metadata(new: &NewEntry, owner: &Owner, at_ms: i64) -> Map<String, Value> {
-    let fields = json!({
-        "event": new.event.word(),
-        "direction": new.direction.word(),
-        "version": new.version.map(|v| v.to_string()),
-        "label": new.label,
-        "checksum": new.checksum.as_str(),
-        "run": owner.run,
-        "token": owner.token,
-        "ordinal": new.ordinal,
-        "at_ms": at_ms,
-        "duration_ms": new.duration_ms,
-        "who": owner.who(),
-        "tool": owner.tool,
-        "parts_done": new.parts_done,
-        "parts_total": new.parts_total,
-        "note": new.note.as_deref().map(short),
-    });
-    let fields = fields.as_object().cloned().unwrap_or_default();
-    fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
+    let mut fields = new.fields(owner, at_ms);
+    fields.insert("token".to_owned(), owner.token.clone().into());
+    if let Some(note) = &new.note {
+        fields.insert("note".to_owned(), short(note).into());
+    }
+    fields
 }
 
 /// The end of a message as long as a traceback: its last line says what happened, and hosted servers take no more.

@@ -13,32 +13,13 @@ pub const ENTRIES: i64 = 8;
 
 /// An entry as it is kept.
 pub fn kept(new: &NewEntry, owner: &Owner, at_ms: i64) -> Value {
-    let down = new.down.as_ref().map(|down| {
-        json!({
-            "checksum": down.checksum.as_str(),
-            "extension": down.extension,
-            "text": STANDARD.encode(pack(&down.text)),
-        })
-    });
-    let fields = json!({
-        "event": new.event.word(),
-        "direction": new.direction.word(),
-        "version": new.version.map(|v| v.to_string()),
-        "label": new.label,
-        "checksum": new.checksum.as_str(),
-        "run": owner.run,
-        "ordinal": new.ordinal,
-        "at_ms": at_ms,
-        "duration_ms": new.duration_ms,
-        "who": owner.who(),
-        "tool": owner.tool,
-        "parts_done": new.parts_done,
-        "parts_total": new.parts_total,
-        "note": new.note,
-        "down": down,
-    });
-    let fields = fields.as_object().cloned().unwrap_or_default();
-    fields.into_iter().filter(|(_, value)| !value.is_null()).collect::<serde_json::Map<_, _>>().into()
+    let mut fields = new.fields(owner, at_ms);
+    if let Some(down) = &new.down {
+        let text = STANDARD.encode(pack(&down.text));
+        let down = json!({ "checksum": down.checksum.as_str(), "extension": down.extension, "text": text });
+        fields.insert("down".to_owned(), down);
+    }
+    fields.into()
 }
 
 /// The entry that says that a lease was taken from somebody.

@@ -40,6 +40,8 @@ pub struct Agent {
     headers: Vec<(&'static str, Secret)>,
     shown: String,
     between: Option<Between>,
+    /// A proxy that is named and cannot be used: nothing may go past it.
+    wrong: Option<Failure>,
 }
 
 /// What a server answered, whatever its status.
@@ -124,7 +126,10 @@ impl Agent {
         headers: Vec<(&'static str, Secret)>,
         tls: impl FnOnce() -> TlsConfig,
     ) -> Self {
-        let between = Between::of(base);
+        let (between, wrong) = match Between::of(base) {
+            Ok(between) => (between, None),
+            Err(failure) => (None, Some(failure)),
+        };
         let config = ureq::Agent::config_builder()
             .proxy(between.as_ref().map(|b| b.proxy.clone()))
             .http_status_as_error(false)
@@ -135,14 +140,18 @@ impl Agent {
             .user_agent(concat!("stepladder/", env!("CARGO_PKG_VERSION")))
             .tls_config(if base.starts_with("https:") { tls() } else { TlsConfig::default() })
             .build();
-        Self { agent: config.new_agent(), base: base.to_owned(), headers, shown: shown.to_owned(), between }
+        Self { agent: config.new_agent(), base: base.to_owned(), headers, shown: shown.to_owned(), between, wrong }
     }
 
     /// Sends one request. Every answer is one, whatever its status.
     ///
     /// # Errors
     /// [`crate::FailureKind::Unreachable`] when no answer came. A request that changes something may have arrived.
+    /// [`crate::FailureKind::Usage`] when the proxy's variable names none: then nothing was sent.
     pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+        if let Some(failure) = &self.wrong {
+            return Err(failure.clone());
+        }
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(*name, value.reveal());

@@ -48,7 +48,7 @@ pub(in crate::stores) struct Lease {
 }
 
 impl Lease {
-    pub fn new(owner: &Owner, length: Duration, now: i64) -> Self {
+    fn new(owner: &Owner, length: Duration, now: i64) -> Self {
         Self {
             user: owner.user.clone(),
             host: owner.host.clone(),
@@ -149,6 +149,20 @@ impl Book {
 
     pub fn is_held_with(&self, token: &str) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.token == token)
+    }
+
+    /// Takes the lease: the stale one that was taken over, or who holds it.
+    pub fn take(&mut self, owner: &Owner, length: Duration) -> Result<Option<Holder>, Box<Holder>> {
+        let now = now_ms();
+        let before = self.lease.as_ref().map(|lease| lease.holder(now));
+        if let Some(holder) = &before {
+            if !holder.is_stale(owner) {
+                return Err(Box::new(holder.clone()));
+            }
+            self.note_unlocked(owner, holder.takeover_note());
+        }
+        self.lease = Some(Lease::new(owner, length, now));
+        Ok(before)
     }
 
     /// The down script that the newest entry of this version recorded.

@@ -15,7 +15,7 @@ mod tests;
 
 use std::time::Duration;
 
-use self::book::{Book, now_ms};
+use self::book::now_ms;
 use self::held::Held;
 use self::place::Place;
 use super::{Atomicity, Card, Holder, Kind, Ledger, Owner, Preview, Probe, Settings, Step, Store, StoredScript, Taken};
@@ -102,7 +102,7 @@ impl Store for Memory {
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {
         let lease = self.lease;
-        let taken = self.place.create(|book| Ok(take(book, owner, lease)))?;
+        let taken = self.place.create(|book| Ok(book.take(owner, lease)))?;
         Ok(match taken {
             Ok(took_over) => Taken::Ours(Box::new(Held::new(self.place.clone(), owner.clone(), lease, took_over))),
             Err(holder) => Taken::Held(*holder),
@@ -117,20 +117,6 @@ impl Store for Memory {
             Ok(true)
         })
     }
-}
-
-/// Takes the lease: the stale one that was taken over, or who holds it.
-fn take(book: &mut Book, owner: &Owner, length: Duration) -> Result<Option<Holder>, Box<Holder>> {
-    let now = now_ms();
-    let before = book.lease.as_ref().map(|lease| lease.holder(now));
-    if let Some(holder) = &before {
-        if !holder.is_stale(owner) {
-            return Err(Box::new(holder.clone()));
-        }
-        book.note_unlocked(owner, holder.takeover_note());
-    }
-    book.lease = Some(book::Lease::new(owner, length, now));
-    Ok(before)
 }
 
 fn preview(step: &Step) -> Vec<String> {

@@ -1,54 +1,92 @@
 //! Where a server is and how to speak to it: URL over service file over environment over defaults, as libpq has it,
 //! for the driver and for psql alike.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use postgres::config::TargetSessionAttrs;
+
 use super::dsn::{self, KEYWORDS, Means};
+use super::passfile::Passfile;
+use super::{service, tls};
 use crate::config::{Environment, Secret};
 use crate::domain::Failure;
 
 /// Where Debian's and most other servers put their socket.
 const SOCKETS: &str = "/var/run/postgresql";
 
+/// What psql would keep to and the driver cannot: passing it over in silence would promise too much.
+const REFUSED: &[(&str, &str)] = &[
+    ("require_auth", "`channel_binding=require` over TLS keeps the password from a server that does not know it"),
+    ("requirepeer", "name a folder of sockets that only the server's user may write to"),
+];
+
 /// A resolved connection. `Display` is its address without secrets.
 #[derive(Clone)]
 pub struct Endpoint {
     /// libpq's keywords, with defaults filled in.
     pub means: Means,
-    /// The password, wherever it came from.
-    pub password: Option<Secret>,
+    /// The servers, in the order in which they are tried.
+    pub servers: Vec<Server>,
+    /// The password file, where there is one and it was needed.
+    pub passfile: Option<Passfile>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
     /// The URL as configured, for programs.
     pub url: Secret,
+    root: PathBuf,
+}
+
+/// One server of those that a connection names.
+#[derive(Clone)]
+pub struct Server {
+    /// A name, an address, or the folder of a socket.
+    pub host: String,
+    address: Option<IpAddr>,
+    port: u16,
+    /// Its password, wherever it came from.
+    pub password: Option<Secret>,
+}
+
+impl Server {
+    /// Whether no network lies between: TLS is then no matter, as in libpq.
+    pub fn is_local(&self) -> bool {
+        self.host.starts_with('/')
+    }
+}
+
+fn wrong(what: impl fmt::Display) -> Failure {
+    Failure::usage(format!("the connection cannot be understood: {what}"))
+}
+
+fn no_value(keyword: &str, value: &str) -> Failure {
+    wrong(format!("`{value}` is no value of `{keyword}`"))
 }
 
 impl Endpoint {
-    /// Resolves a connection. Reads service and password files; does not connect.
+    /// Resolves a connection; relative paths in it start at `root`. Reads service and password files; does not connect.
     ///
     /// # Errors
-    /// [`crate::FailureKind::Usage`]: what cannot be understood, without the password.
-    pub fn resolve(url: &Secret, schemes: &[&str], variables: &Environment) -> Result<Self, Failure> {
+    /// [`crate::FailureKind::Usage`]: what cannot be understood or kept to, without the password.
+    pub fn resolve(url: &Secret, schemes: &[&str], variables: &Environment, root: &Path) -> Result<Self, Failure> {
         let mut means = dsn::parse(url.reveal(), schemes)?;
         let home = variables.get("HOME").map(PathBuf::from);
-        add_service(&mut means, variables, home.as_deref())?;
+        service::add(&mut means, variables, home.as_deref(), root)?;
         for (keyword, variable) in KEYWORDS {
             if let Some(value) = variables.get(variable) {
                 means.entry((*keyword).to_owned()).or_insert_with(|| value.to_owned());
             }
         }
         add_defaults(&mut means);
-        let password = match means.remove("password") {
-            Some(password) => Some(password),
-            None => from_passfile(&means, home.as_deref()),
-        };
-        let endpoint = Self { means, password: password.map(Secret::new), home, url: url.clone() };
-        endpoint.config()?;
-        super::tls::Wanted::of(&endpoint)?;
+        let password = means.remove("password").map(Secret::new);
+        let servers = servers(&means, password.as_ref())?;
+        let mut endpoint = Self { means, servers, passfile: None, home, url: url.clone(), root: root.to_owned() };
+        if password.is_none() {
+            endpoint.look_up_passwords();
+        }
+        endpoint.check()?;
         Ok(endpoint)
     }
 
@@ -57,42 +95,73 @@ impl Endpoint {
         self.means.get(keyword).map(String::as_str)
     }
 
-    /// The hosts: names, addresses or socket folders.
-    pub fn hosts(&self) -> Vec<&str> {
-        self.get("host").or(self.get("hostaddr")).unwrap_or("localhost").split(',').collect()
+    /// The path that a keyword names.
+    pub fn path(&self, keyword: &str) -> Option<PathBuf> {
+        self.get(keyword).map(|path| self.root.join(path))
     }
 
-    fn ports(&self) -> Vec<u16> {
-        let ports = self.get("port").unwrap_or("5432").split(',');
-        ports.map(|p| p.parse().unwrap_or(5432)).collect()
+    fn look_up_passwords(&mut self) {
+        self.passfile = Passfile::of(self.path("passfile"), self.home.as_deref());
+        let Some(file) = &self.passfile else { return };
+        for server in &mut self.servers {
+            let host = if server.host == SOCKETS { "localhost" } else { server.host.as_str() };
+            let of = |keyword: &str| self.means.get(keyword).map(String::as_str).unwrap_or_default();
+            let found = file.password([host, &server.port.to_string(), of("dbname"), of("user")]);
+            server.password = found.map(Secret::new);
+        }
     }
 
-    /// Whether no host is reached over a network: TLS is then no matter, as in libpq.
-    pub fn is_local(&self) -> bool {
-        self.hosts().iter().all(|h| h.starts_with('/'))
+    /// Everything that can be known to be wrong before there is a connection.
+    fn check(&self) -> Result<(), Failure> {
+        for (keyword, instead) in REFUSED {
+            if self.get(keyword).is_some() {
+                return Err(Failure::usage(format!(
+                    "`{keyword}` cannot be kept to: psql knows it, and the connection that the ledger is written over does not"
+                ))
+                .hint(format!("leave it out; {instead}")));
+            }
+        }
+        if self.get("gssencmode") == Some("require") {
+            return Err(Failure::usage("`gssencmode=require` cannot be kept to: there is no GSSAPI here")
+                .hint("leave it out; `sslmode=verify-full` encrypts with TLS"));
+        }
+        if let Some(other) = self.get("load_balance_hosts").filter(|v| !matches!(*v, "disable" | "random")) {
+            return Err(no_value("load_balance_hosts", other));
+        }
+        self.attributes()?;
+        for server in &self.servers {
+            self.config(server)?;
+        }
+        tls::Wanted::of(self).map(drop)
     }
 
-    /// The driver's configuration, but for TLS.
+    /// What a server must be like, round by round: whoever fits first is taken.
     ///
     /// # Errors
-    /// A value that is no number, address or known word.
-    pub fn config(&self) -> Result<postgres::Config, Failure> {
-        use postgres::config::{ChannelBinding, LoadBalanceHosts, TargetSessionAttrs};
-        let wrong = |keyword: &str, value: &str| {
-            Failure::usage(format!("the connection cannot be understood: `{value}` is no value of `{keyword}`"))
-        };
+    /// An unknown word.
+    pub fn attributes(&self) -> Result<&'static [TargetSessionAttrs], Failure> {
+        Ok(match self.get("target_session_attrs") {
+            None | Some("any") => &[TargetSessionAttrs::Any],
+            Some("read-write" | "primary") => &[TargetSessionAttrs::ReadWrite],
+            Some("read-only" | "standby") => &[TargetSessionAttrs::ReadOnly],
+            Some("prefer-standby") => &[TargetSessionAttrs::ReadOnly, TargetSessionAttrs::Any],
+            Some(other) => return Err(no_value("target_session_attrs", other)),
+        })
+    }
+
+    /// The driver's configuration for one of the servers, but for TLS.
+    ///
+    /// # Errors
+    /// A value that is no number or known word.
+    pub fn config(&self, server: &Server) -> Result<postgres::Config, Failure> {
+        use postgres::config::ChannelBinding;
         let mut config = postgres::Config::new();
-        for host in self.hosts() {
-            config.host(host);
-        }
-        for address in self.get("hostaddr").into_iter().flat_map(|a| a.split(',')) {
-            config.hostaddr(address.parse().map_err(|_| wrong("hostaddr", address))?);
-        }
-        for port in self.ports() {
-            config.port(port);
+        config.host(&server.host).port(server.port);
+        if let Some(address) = server.address {
+            config.hostaddr(address);
         }
         config.user(self.get("user").unwrap_or_default()).dbname(self.get("dbname").unwrap_or_default());
-        if let Some(password) = &self.password {
+        if let Some(password) = &server.password {
             config.password(password.reveal());
         }
         if let Some(options) = self.get("options") {
@@ -103,45 +172,47 @@ impl Endpoint {
         // A server that has gone without a word must not hold a heartbeat for hours.
         config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5));
         config.keepalives_retries(3).tcp_user_timeout(Duration::from_secs(30));
-        match self.get("target_session_attrs") {
-            None | Some("any" | "prefer-standby") => {}
-            Some("read-write" | "primary") => drop(config.target_session_attrs(TargetSessionAttrs::ReadWrite)),
-            Some("read-only" | "standby") => drop(config.target_session_attrs(TargetSessionAttrs::ReadOnly)),
-            Some(other) => return Err(wrong("target_session_attrs", other)),
-        }
         match self.get("channel_binding") {
             None | Some("prefer") => {}
             Some("disable") => drop(config.channel_binding(ChannelBinding::Disable)),
             Some("require") => drop(config.channel_binding(ChannelBinding::Require)),
-            Some(other) => return Err(wrong("channel_binding", other)),
-        }
-        if self.get("load_balance_hosts") == Some("random") {
-            config.load_balance_hosts(LoadBalanceHosts::Random);
+            Some(other) => return Err(no_value("channel_binding", other)),
         }
         Ok(config)
     }
 
     fn seconds(&self, keyword: &str) -> Result<Option<u64>, Failure> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
-        let number = value.parse::<u64>();
-        let number =
-            number.map_err(|_| Failure::usage(format!("`{value}` is no number of seconds for `{keyword}`")))?;
-        // As in libpq: zero waits for ever, and one second is too short to be meant.
-        Ok(Some(if number == 0 { 86_400 } else { number.max(2) }))
+        let number: i64 =
+            value.parse().map_err(|_| Failure::usage(format!("`{value}` is no number of seconds for `{keyword}`")))?;
+        // As in libpq: zero and less wait for ever, and one second is too short to be meant.
+        Ok(Some(u64::try_from(number).ok().filter(|n| *n > 0).map_or(86_400, |n| n.max(2))))
     }
 
-    /// libpq's variables for psql and for programs: everything is said, nothing is left to service or password files.
+    /// libpq's variables for psql and for programs: everything is said, nothing is left to service or password files,
+    /// but for a password that differs from server to server.
     pub fn environment(&self) -> Vec<(String, Secret)> {
         let mut environment: Vec<(String, Secret)> = Vec::new();
         for (keyword, variable) in KEYWORDS {
-            if let Some(value) =
-                self.get(keyword).filter(|_| !matches!(*keyword, "service" | "servicefile" | "passfile"))
-            {
-                environment.push(((*variable).to_owned(), Secret::open(value)));
-            }
+            let value = match *keyword {
+                // Both sides take the servers in their order, lest they come to different ones.
+                "service" | "servicefile" | "passfile" | "load_balance_hosts" => None,
+                "sslrootcert" | "sslcert" | "sslkey" | "sslcrl" => tls::file_for_psql(self, keyword),
+                "sslmode" => tls::mode_for_psql(self),
+                // A server that is gone must not hold psql for minutes while the next one waits.
+                "connect_timeout" if self.servers.len() > 1 => Some(self.get(keyword).unwrap_or("10").to_owned()),
+                _ => self.get(keyword).map(str::to_owned),
+            };
+            environment.extend(value.map(|value| ((*variable).to_owned(), Secret::open(value))));
         }
-        if let Some(password) = &self.password {
-            environment.push(("PGPASSWORD".to_owned(), password.clone()));
+        let first = self.servers.first().and_then(|server| server.password.as_ref());
+        let is_one = self.servers.iter().all(|server| server.password.as_ref() == first);
+        match (first, &self.passfile) {
+            (_, Some(file)) if !is_one => {
+                environment.push(("PGPASSFILE".to_owned(), Secret::open(file.path.display().to_string())));
+            }
+            (Some(password), _) => environment.push(("PGPASSWORD".to_owned(), password.clone())),
+            _ => {}
         }
         environment
     }
@@ -153,64 +224,31 @@ impl Endpoint {
         KEYWORDS.iter().map(|(_, variable)| *variable).filter(|variable| !is_said(variable)).collect()
     }
 
-    /// What must never be shown: the password, as it is and as a URL holds it.
+    /// What must never be shown: the passwords, as they are and as a URL holds one.
     pub fn secrets(&self) -> Vec<&Secret> {
-        self.password.iter().chain(std::iter::once(&self.url)).collect()
+        self.servers.iter().filter_map(|server| server.password.as_ref()).chain([&self.url]).collect()
     }
 }
 
 /// `user@host:port/database`.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ports = self.ports();
         write!(f, "{}@", self.get("user").unwrap_or_default())?;
-        for (at, host) in self.hosts().iter().enumerate() {
-            let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+        for (at, server) in self.servers.iter().enumerate() {
             let comma = if at > 0 { "," } else { "" };
-            match host.contains(':') {
-                true => write!(f, "{comma}[{host}]:{port}")?,
-                false => write!(f, "{comma}{host}:{port}")?,
-            }
+            write!(f, "{comma}{server}")?;
         }
         write!(f, "/{}", self.get("dbname").unwrap_or_default())
     }
 }
 
-/// A section of a service file stands below the URL and above the environment.
-fn add_service(means: &mut Means, variables: &Environment, home: Option<&Path>) -> Result<(), Failure> {
-    let Some(service) = means.get("service").cloned().or_else(|| variables.get("PGSERVICE").map(str::to_owned)) else {
-        return Ok(());
-    };
-    let named = means.get("servicefile").map(String::as_str).or(variables.get("PGSERVICEFILE")).map(PathBuf::from);
-    let own = named.or_else(|| home.map(|h| h.join(".pg_service.conf")));
-    let system = variables.get("PGSYSCONFDIR").unwrap_or("/etc/postgresql-common");
-    let files = own.into_iter().chain(std::iter::once(Path::new(system).join("pg_service.conf")));
-    for file in files {
-        let Ok(text) = std::fs::read_to_string(&file) else { continue };
-        if let Some(section) = section(&text, &service, &file)? {
-            for (keyword, value) in section {
-                means.entry(keyword).or_insert(value);
-            }
-            return Ok(());
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
         }
     }
-    Err(Failure::usage(format!("the connection service `{service}` is in no service file"))
-        .hint("`~/.pg_service.conf` has sections such as [name] with lines such as host=db"))
-}
-
-fn section(text: &str, service: &str, file: &Path) -> Result<Option<BTreeMap<String, String>>, Failure> {
-    let lines = text.lines().enumerate().map(|(n, l)| (n + 1, l.trim()));
-    let mut lines = lines.filter(|(_, l)| !l.is_empty() && !l.starts_with('#'));
-    if !lines.any(|(_, line)| line == format!("[{service}]")) {
-        return Ok(None);
-    }
-    let mut means = Means::new();
-    for (number, line) in lines.take_while(|(_, line)| !line.starts_with('[')) {
-        let place = |what: &str| Failure::usage(format!("{}:{number}: {what}", file.display()));
-        let (keyword, value) = line.split_once('=').ok_or_else(|| place("a line without `=`"))?;
-        dsn::parameter(&mut means, keyword.trim(), value.trim()).map_err(|f| place(&f.message))?;
-    }
-    Ok(Some(means))
 }
 
 fn add_defaults(means: &mut Means) {
@@ -218,93 +256,48 @@ fn add_defaults(means: &mut Means) {
     means.entry("dbname".to_owned()).or_insert(user);
     let port = means.entry("port".to_owned()).or_insert_with(|| "5432".to_owned()).clone();
     if !means.contains_key("host") && !means.contains_key("hostaddr") {
-        let socket = Path::new(SOCKETS).join(format!(".s.PGSQL.{port}"));
-        let host = if socket.exists() { SOCKETS } else { "localhost" };
-        means.insert("host".to_owned(), host.to_owned());
+        means.insert("host".to_owned(), usual_host(&port));
     }
 }
 
-/// The first line of the password file that matches; a file that others may read is not used, as in libpq.
-fn from_passfile(means: &Means, home: Option<&Path>) -> Option<String> {
-    let named = means.get("passfile").map(PathBuf::from);
-    let path = named.or_else(|| home.map(|h| h.join(".pgpass")))?;
-    let metadata = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return None;
-    }
-    let text = std::fs::read_to_string(&path).ok()?;
-    let get = |keyword: &str| means.get(keyword).map(String::as_str).unwrap_or_default();
-    let first = |list: &str| list.split(',').next().unwrap_or_default().to_owned();
-    let host = match first(if means.contains_key("host") { get("host") } else { get("hostaddr") }) {
-        socket if socket == SOCKETS => "localhost".to_owned(),
-        host => host,
-    };
-    let port = match first(get("port")) {
-        port if port.is_empty() => "5432".to_owned(),
-        port => port,
-    };
-    let wanted = [host.as_str(), port.as_str(), get("dbname"), get("user")];
-    text.lines().filter(|l| !l.starts_with('#')).find_map(|line| {
-        let fields = fields(line);
-        let matches = fields.len() >= 5 && fields.iter().zip(wanted).all(|(f, w)| f == "*" || f == w);
-        matches.then(|| fields[4].clone())
-    })
+fn usual_host(port: &str) -> String {
+    let socket = Path::new(SOCKETS).join(format!(".s.PGSQL.{port}"));
+    if socket.exists() { SOCKETS } else { "localhost" }.to_owned()
 }
 
-/// Splits at colons; a backslash protects what follows it.
-fn fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            ':' if fields.len() < 5 => fields.push(String::new()),
-            '\\' => fields.last_mut().into_iter().for_each(|f| f.extend(chars.next())),
-            c => fields.last_mut().into_iter().for_each(|f| f.push(c)),
-        }
+/// The servers that `host`, `hostaddr` and `port` name together.
+fn servers(means: &Means, password: Option<&Secret>) -> Result<Vec<Server>, Failure> {
+    let list = |keyword: &str| means.get(keyword).map(|list| list.split(',').map(str::trim).collect::<Vec<_>>());
+    let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port").unwrap_or_default());
+    let names = hosts.as_ref().or(addresses.as_ref()).cloned().unwrap_or_default();
+    if let Some(other) = addresses.as_ref().filter(|a| a.len() != names.len()) {
+        return Err(wrong(format!("`host` names {} servers and `hostaddr` {}", names.len(), other.len())));
     }
-    fields
+    if ports.len() > 1 && ports.len() != names.len() {
+        return Err(wrong(format!("it names {} servers and {} ports", names.len(), ports.len()))
+            .hint("one port counts for all servers, several are each server's own"));
+    }
+    let server = |(at, name): (usize, &&str)| {
+        let port = match *ports.get(at).or(ports.first()).unwrap_or(&"") {
+            "" => 5432,
+            port => port.parse().ok().filter(|p| *p != 0).ok_or_else(|| no_value("port", port))?,
+        };
+        let address = match addresses.as_ref().map(|a| a[at]).filter(|a| !a.is_empty()) {
+            Some(address) => Some(address.parse().map_err(|_| no_value("hostaddr", address))?),
+            None => None,
+        };
+        let host = match *name {
+            "" => usual_host(&port.to_string()),
+            name if name.starts_with('@') => {
+                return Err(wrong(format!("`{name}` would be a socket without a file, which is not spoken to here"))
+                    .hint("name the folder of the server's socket, or its address"));
+            }
+            name => name.to_owned(),
+        };
+        Ok(Server { host, address, port, password: password.cloned() })
+    };
+    names.iter().enumerate().map(server).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolve(url: &str, variables: &Environment) -> Endpoint {
-        Endpoint::resolve(&Secret::new(url), &["postgres"], variables).unwrap()
-    }
-
-    #[test]
-    fn the_url_wins_over_the_environment_and_both_over_defaults() {
-        let variables =
-            Environment::of([("PGHOST", "env"), ("PGUSER", "me"), ("PGPASSWORD", "hunter2"), ("PGPORT", "6")]);
-        let endpoint = resolve("postgres://url:7", &variables);
-        assert_eq!(endpoint.to_string(), "me@url:7/me");
-        assert_eq!(endpoint.password.as_ref().map(Secret::reveal), Some("hunter2"));
-        let shown: Vec<String> = endpoint.environment().iter().map(|(n, v)| format!("{n}={v}")).collect();
-        assert_eq!(shown.join(" "), "PGHOST=url PGPORT=7 PGUSER=me PGDATABASE=me PGPASSWORD=***");
-        assert!(endpoint.without().contains(&"PGSERVICE") && !endpoint.without().contains(&"PGHOST"));
-    }
-
-    #[test]
-    fn service_and_password_files_are_read() {
-        let home = tempfile::tempdir().unwrap();
-        let (service, pass) = (home.path().join(".pg_service.conf"), home.path().join(".pgpass"));
-        std::fs::write(service, "[other]\nhost=x\n[app]\n# c\nhost=db\ndbname=shop\nuser=u\n[next]\nport=1\n").unwrap();
-        std::fs::write(&pass, "# c\nx:*:*:*:no\ndb:5432:*:u:a\\:b:c\n").unwrap();
-        let home = home.path().to_str().unwrap();
-        let variables = Environment::of([("HOME", home), ("PGSERVICE", "app"), ("PGUSER", "env")]);
-        let open = resolve("postgres://", &variables);
-        assert_eq!((open.to_string().as_str(), open.password.is_none()), ("u@db:5432/shop", true));
-        std::fs::set_permissions(&pass, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(resolve("postgres://", &variables).password.as_ref().map(Secret::reveal), Some("a:b:c"));
-        let missing = Endpoint::resolve(&Secret::new("postgres:///?service=no"), &["postgres"], &variables);
-        assert!(missing.is_err_and(|f| f.message == "the connection service `no` is in no service file"));
-    }
-
-    #[test]
-    fn several_hosts_keep_their_ports() {
-        let endpoint = resolve("postgres://u@a:1,[::1]:2/d", &Environment::default());
-        assert_eq!(endpoint.to_string(), "u@a:1,[::1]:2/d");
-        assert_eq!(endpoint.config().unwrap().get_ports(), [1, 2]);
-    }
-}
+mod tests;

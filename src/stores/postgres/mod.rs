@@ -4,6 +4,8 @@
 //! ledger and the lease are spoken to by the driver ([`session`]), so that looking and heartbeats start no client.
 
 mod afterwards;
+mod common_name;
+mod connect;
 mod dsn;
 mod endpoint;
 mod errors;
@@ -11,9 +13,11 @@ mod files;
 mod lease;
 mod ledger;
 mod locked;
+mod passfile;
 mod probe;
 mod psql;
 mod script;
+mod service;
 mod session;
 mod tls;
 mod verdict;
@@ -127,7 +131,7 @@ struct Postgres {
 impl Postgres {
     fn open(settings: &Settings, kind: &'static Kind) -> Result<Box<dyn Store>, Failure> {
         let schemes = ["postgres", "postgresql", "timescaledb", "timescale"];
-        let endpoint = Arc::new(Endpoint::resolve(&settings.url, &schemes, &settings.variables)?);
+        let endpoint = Arc::new(Endpoint::resolve(&settings.url, &schemes, &settings.variables, &settings.root)?);
         let schema = Schema::new(settings.options.get("schema").map_or("public", String::as_str));
         let session = Session::new(Arc::clone(&endpoint));
         Ok(Box::new(Self { place: Place { endpoint, settings: settings.clone(), schema }, kind, session }))

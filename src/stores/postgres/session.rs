@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::connect::connect;
 use super::endpoint::Endpoint;
-use super::tls::Wanted;
-use crate::config::scrub;
 use crate::domain::{Failure, FailureKind};
 
 /// How long a connection may have been idle before a write makes sure that it is still there.
@@ -115,97 +114,6 @@ fn is_the_end(state: &SqlState) -> bool {
 /// Stands before every message that writes: whatever the database's defaults are, a statement that waited for a row
 /// sees it as it is then, and no wait lasts long.
 const WRITE: &str = "set transaction isolation level read committed, read write; set local lock_timeout = '2s'; ";
-
-/// Makes a connection, in the ways that `sslmode` allows.
-///
-/// # Errors
-/// [`FailureKind::Unreachable`] with the driver's words.
-fn connect(endpoint: &Endpoint) -> Result<Client, Failure> {
-    let wanted = Wanted::of(endpoint)?;
-    let connector = wanted.connector()?;
-    let mut first = None;
-    for mode in wanted.tries {
-        let mut config = endpoint.config()?;
-        config.ssl_mode(*mode);
-        config.notice_callback(|_| {});
-        match config.connect(connector.clone()) {
-            Ok(client) => return Ok(client),
-            Err(error) => {
-                // A wrong password is as wrong over the other kind of line.
-                let settled = error.code() == Some(&SqlState::INVALID_PASSWORD);
-                first.get_or_insert(error);
-                if settled {
-                    break;
-                }
-            }
-        }
-    }
-    Err(match first {
-        Some(error) => endpoint.refusal(FailureKind::Unreachable, &error),
-        None => Failure::unreachable(format!("{endpoint} cannot be reached")),
-    })
-}
-
-impl Endpoint {
-    /// The driver's words without secrets. Its own message hides the cause, which is what a person needs.
-    fn refusal(&self, kind: FailureKind, error: &postgres::Error) -> Failure {
-        let mut failure = match error.as_db_error() {
-            Some(db) => {
-                let mut failure = Failure::new(kind, format!("{self} says: {}", db.message()));
-                failure.details.extend(db.detail().map(str::to_owned));
-                failure.hints.extend(db.hint().map(str::to_owned));
-                failure.hints.extend(advice(db.code(), self));
-                failure
-            }
-            None => {
-                let lost = if kind == FailureKind::Unreachable { "cannot be reached" } else { "did not answer" };
-                let mut failure = Failure::unreachable(format!("{self} {lost}: {}", causes(error)));
-                failure.hints.push(match is_about_tls(&failure.message) {
-                    true => "sslmode and sslrootcert say how the server's certificate is verified".to_owned(),
-                    false => {
-                        "is the server running, and is this its address? `stepladder wait` waits for it".to_owned()
-                    }
-                });
-                failure
-            }
-        };
-        let secrets = self.secrets();
-        failure.message = scrub(&failure.message, &secrets);
-        failure.details.iter_mut().for_each(|d| *d = scrub(d, &secrets));
-        failure
-    }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut texts: Vec<String> = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !texts.iter().any(|t| t.contains(&text)) {
-            texts.push(text);
-        }
-        source = cause.source();
-    }
-    texts.join(": ")
-}
-
-fn advice(state: &SqlState, endpoint: &Endpoint) -> Option<String> {
-    let get = |keyword: &str| endpoint.get(keyword).unwrap_or_default().to_owned();
-    match *state {
-        SqlState::INVALID_CATALOG_NAME => Some(format!("create it: `createdb {}`", get("dbname"))),
-        SqlState::INVALID_PASSWORD => Some(format!("check the password of {}", get("user"))),
-        SqlState::READ_ONLY_SQL_TRANSACTION => Some("this server takes no writes: connect to the primary".to_owned()),
-        SqlState::INSUFFICIENT_PRIVILEGE => Some(format!(
-            "{} may not do that here: grant it the right, or set `schema` to one that it owns",
-            get("user")
-        )),
-        _ => None,
-    }
-}
-
-fn is_about_tls(message: &str) -> bool {
-    message.contains("certificate") || message.contains("TLS")
-}
 
 /// A text as an SQL literal that means the same whatever `standard_conforming_strings` is.
 pub fn literal(text: &str) -> String {

@@ -1,31 +1,17 @@
 //! TLS as libpq's `sslmode` has it, over rustls.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use postgres::config::SslMode;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::SupportedProtocolVersion;
+use rustls::version::{TLS12, TLS13};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::endpoint::Endpoint;
+use super::common_name;
+use super::endpoint::{Endpoint, Server};
 use crate::domain::Failure;
-
-/// How much of a server's certificate is verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Depth {
-    /// Nothing: the line is encrypted, whoever is at its end.
-    None,
-    /// That one of the roots has signed it.
-    Chain,
-    /// That, and that it is the host's.
-    Name,
-}
+use crate::stores::tls::{self, Broken, Check, Verifier};
 
 /// Where the trusted roots come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,53 +22,64 @@ enum Roots {
 }
 
 /// What a connection wants of TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Modes to try one after the other.
-    pub tries: &'static [SslMode],
-    depth: Depth,
+    tries: &'static [SslMode],
+    check: Check,
     roots: Roots,
-    client: Option<(PathBuf, PathBuf)>,
+    revoked: Option<PathBuf>,
+    /// Our own certificate, and its key.
+    identity: Option<(PathBuf, PathBuf)>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    names_host: bool,
 }
 
 impl Wanted {
     /// Reads `sslmode` and what belongs to it.
     ///
     /// # Errors
-    /// An unknown mode; a mode that verifies without roots to verify with.
+    /// An unknown mode; a mode that verifies without roots to verify with; a key without its certificate.
     pub fn of(endpoint: &Endpoint) -> Result<Self, Failure> {
-        let beside =
-            |name: &str| endpoint.home.as_ref().map(|h| h.join(".postgresql").join(name)).filter(|p| p.exists());
         let roots = match endpoint.get("sslrootcert") {
             Some("system") => Roots::System,
-            Some(path) => Roots::File(PathBuf::from(path)),
-            None => beside("root.crt").map_or(Roots::None, Roots::File),
+            _ => file(endpoint, "sslrootcert").map_or(Roots::None, Roots::File),
         };
-        let usual = if roots == Roots::System { "verify-full" } else { "prefer" };
-        let (tries, depth): (&'static [SslMode], Depth) = match endpoint.get("sslmode").unwrap_or(usual) {
-            _ if endpoint.is_local() => (&[SslMode::Disable], Depth::None),
-            "disable" => (&[SslMode::Disable], Depth::None),
-            "allow" => (&[SslMode::Disable, SslMode::Require], Depth::None),
-            "prefer" => (&[SslMode::Prefer, SslMode::Disable], Depth::None),
-            // As in libpq: with a root certificate at hand it is used.
-            "require" if matches!(roots, Roots::File(_)) => (&[SslMode::Require], Depth::Chain),
-            "require" => (&[SslMode::Require], Depth::None),
-            "verify-ca" => (&[SslMode::Require], Depth::Chain),
-            "verify-full" => (&[SslMode::Require], Depth::Name),
+        let mode = mode_for_psql(endpoint).unwrap_or_else(|| "prefer".to_owned());
+        if roots == Roots::System && mode != "verify-full" {
+            return Err(Failure::usage(format!("`sslmode={mode}` is too weak for `sslrootcert=system`"))
+                .hint("anybody has a certificate that the system trusts: use `sslmode=verify-full`"));
+        }
+        // As in libpq: a root certificate at hand is used, whatever the mode.
+        let rooted = if matches!(&roots, Roots::File(path) if path.exists()) { Check::Chain } else { Check::Nothing };
+        let (tries, check): (&'static [SslMode], Check) = match mode.as_str() {
+            "disable" => (&[SslMode::Disable], Check::Nothing),
+            "allow" => (&[SslMode::Disable, SslMode::Require], rooted),
+            "prefer" => (&[SslMode::Prefer, SslMode::Disable], rooted),
+            // A file that was named and is not there must not turn the check off.
+            "require" if matches!(roots, Roots::File(_)) => (&[SslMode::Require], Check::Chain),
+            "require" => (&[SslMode::Require], Check::Nothing),
+            "verify-ca" => (&[SslMode::Require], Check::Chain),
+            "verify-full" => (&[SslMode::Require], Check::Name),
             other => {
                 return Err(Failure::usage(format!("`{other}` is no value of `sslmode`"))
                     .hint("the values are disable, allow, prefer, require, verify-ca and verify-full"));
             }
         };
-        if depth != Depth::None && roots == Roots::None {
+        if check != Check::Nothing && roots == Roots::None {
             return Err(Failure::usage(
                 "sslmode wants the server's certificate verified, and no root certificate is set",
             )
             .hint("set sslrootcert to a file, or to `system`, or put the file at ~/.postgresql/root.crt"));
         }
-        let own = |keyword: &str, name: &str| endpoint.get(keyword).map(PathBuf::from).or_else(|| beside(name));
-        let client = own("sslcert", "postgresql.crt").zip(own("sslkey", "postgresql.key"));
-        Ok(Self { tries, depth, roots, client })
+        let identity = if mode == "disable" { None } else { identity(endpoint)? };
+        let revoked = if check == Check::Nothing { None } else { file(endpoint, "sslcrl") };
+        let names_host = endpoint.get("sslsni") != Some("0");
+        Ok(Self { tries, check, roots, revoked, identity, versions: versions(endpoint)?, names_host })
+    }
+
+    /// Modes to try one after the other.
+    pub fn tries(&self, server: &Server) -> &'static [SslMode] {
+        if server.is_local() { &[SslMode::Disable] } else { self.tries }
     }
 
     /// The driver's connector.
@@ -90,132 +87,92 @@ impl Wanted {
     /// # Errors
     /// A certificate or key that cannot be read.
     pub fn connector(&self) -> Result<MakeRustlsConnect, Failure> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let certificates = self.certificates()?;
-        let verifier = Verifier::new(self.depth, certificates, &provider)?;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| Failure::failed(format!("TLS cannot be used: {e}")))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
-        let config = match &self.client {
-            None => builder.with_no_client_auth(),
-            Some((certificate, key)) => {
-                let chain = read_certificates(certificate)?;
-                let key = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, &e))?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|e| Failure::usage(format!("{} cannot be used: {e}", certificate.display())))?
-            }
+        let broken = |broken| match broken {
+            Broken::File(why) | Broken::Roots(why) | Broken::Untrusted(why) | Broken::NoTls(why) => Failure::usage(why),
+            Broken::Line(e) => Failure::unreachable(e.to_string()),
         };
+        let roots = match &self.roots {
+            _ if self.check == Check::Nothing => Vec::new(),
+            Roots::None => Vec::new(),
+            Roots::System => rustls_native_certs::load_native_certs().certs,
+            Roots::File(path) => tls::certificates(path).map_err(broken)?,
+        };
+        let revoked = self.revoked.as_deref().map_or(Ok(Vec::new()), tls::revoked).map_err(broken)?;
+        let verifier = Verifier::new(self.check, roots, revoked).map_err(broken)?.or_named(common_name::names);
+        let builder = tls::builder(&self.versions, verifier).map_err(broken)?;
+        let mut config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => tls::with_identity(builder, certificate, key).map_err(broken)?,
+        };
+        config.enable_sni = self.names_host;
         Ok(MakeRustlsConnect::new(config))
     }
-
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Failure> {
-        match &self.roots {
-            _ if self.depth == Depth::None => Ok(Vec::new()),
-            Roots::None => Ok(Vec::new()),
-            Roots::System => Ok(rustls_native_certs::load_native_certs().certs),
-            Roots::File(path) => read_certificates(path),
-        }
-    }
 }
 
-fn read_certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|e| unreadable(path, &e))?;
-    if certificates.is_empty() {
-        return Err(Failure::usage(format!("{} holds no certificate", path.display())));
-    }
-    Ok(certificates)
-}
-
-fn unreadable(path: &std::path::Path, error: &rustls::pki_types::pem::Error) -> Failure {
-    let why = match error {
-        rustls::pki_types::pem::Error::Io(io) => io.to_string(),
-        other => format!("{other:?}"),
+/// The file that a keyword names, else the one in libpq's own place.
+fn file(endpoint: &Endpoint, keyword: &str) -> Option<PathBuf> {
+    let usual = match keyword {
+        "sslrootcert" => "root.crt",
+        "sslcrl" => "root.crl",
+        "sslcert" => "postgresql.crt",
+        _ => "postgresql.key",
     };
-    Failure::usage(format!("{} cannot be read: {why}", path.display()))
+    let usual = || endpoint.home.as_ref().map(|h| h.join(".postgresql").join(usual)).filter(|p| p.exists());
+    endpoint.path(keyword).or_else(usual)
 }
 
-/// Verifies as deep as `sslmode` says.
-#[derive(Debug)]
-struct Verifier {
-    depth: Depth,
-    /// Certificates that are trusted as they are: OpenSSL takes a self-signed server certificate for its own root,
-    /// the stricter library does not.
-    pinned: Vec<CertificateDer<'static>>,
-    chain: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<CryptoProvider>,
+/// The same for psql. One that is older than 16 takes `system` for a file's name.
+pub fn file_for_psql(endpoint: &Endpoint, keyword: &str) -> Option<String> {
+    if keyword == "sslrootcert" && endpoint.get(keyword) == Some("system") {
+        let named = std::env::var("SSL_CERT_FILE").ok().filter(|file| !file.is_empty());
+        let usual = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+        let found = named.or_else(|| usual.into_iter().find(|f| Path::new(f).exists()).map(str::to_owned));
+        return found.or_else(|| Some("system".to_owned()));
+    }
+    file(endpoint, keyword).map(|path| path.display().to_string())
 }
 
-impl Verifier {
-    fn new(
-        depth: Depth,
-        pinned: Vec<CertificateDer<'static>>,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Self, Failure> {
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(pinned.iter().cloned());
-        let chain = if depth == Depth::None || store.is_empty() {
-            None
-        } else {
-            let built = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
-            Some(built.map_err(|e| Failure::usage(format!("the root certificates cannot be used: {e}")))?)
-        };
-        Ok(Self { depth, pinned, chain, provider: Arc::clone(provider) })
-    }
+/// `sslmode`, if it was said or follows from what was said.
+pub fn mode_for_psql(endpoint: &Endpoint) -> Option<String> {
+    let usual = endpoint.get("sslrootcert").filter(|roots| *roots == "system").map(|_| "verify-full");
+    endpoint.get("sslmode").or(usual).map(str::to_owned)
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if self.depth == Depth::None {
-            return Ok(ServerCertVerified::assertion());
-        }
-        if self.pinned.iter().any(|p| p.as_ref() == end_entity.as_ref()) {
-            if self.depth == Depth::Name {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
-            }
-            return Ok(ServerCertVerified::assertion());
-        }
-        let Some(chain) = &self.chain else { return Err(CertificateError::UnknownIssuer.into()) };
-        match chain.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
-            // The name is compared last: who comes this far has a good chain.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if self.depth == Depth::Chain => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
-        }
+fn identity(endpoint: &Endpoint) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+    let Some(certificate) = file(endpoint, "sslcert") else { return Ok(None) };
+    let Some(key) = file(endpoint, "sslkey") else {
+        return Err(Failure::usage(format!("{} is a certificate, and there is no key to it", certificate.display()))
+            .hint("set sslkey to the key's file, or put it at ~/.postgresql/postgresql.key"));
+    };
+    // As in libpq, which lets root share a key with a group.
+    let shared = key.metadata().is_ok_and(|m| m.mode() & if m.uid() == 0 { 0o037 } else { 0o077 } != 0);
+    if shared {
+        return Err(Failure::usage(format!("the key {} is not used: others may read it", key.display()))
+            .hint(format!("`chmod 0600 {}`", key.display())));
     }
+    Ok(Some((certificate, key)))
+}
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+/// TLS's versions between `ssl_min_protocol_version` and `ssl_max_protocol_version`.
+fn versions(endpoint: &Endpoint) -> Result<Vec<&'static SupportedProtocolVersion>, Failure> {
+    let minor = |keyword: &str, usual: u8| match endpoint.get(keyword).map(str::to_ascii_lowercase).as_deref() {
+        None => Ok(usual),
+        Some("tlsv1") => Ok(0),
+        Some("tlsv1.1") => Ok(1),
+        Some("tlsv1.2") => Ok(2),
+        Some("tlsv1.3") => Ok(3),
+        _ => {
+            let value = endpoint.get(keyword).unwrap_or_default();
+            Err(Failure::usage(format!("`{value}` is no value of `{keyword}`"))
+                .hint("the values are TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3"))
+        }
+    };
+    let range = minor("ssl_min_protocol_version", 2)?..=minor("ssl_max_protocol_version", 3)?;
+    let spoken = [(3, &TLS13), (2, &TLS12)].into_iter().filter(|(minor, _)| range.contains(minor));
+    let spoken: Vec<_> = spoken.map(|(_, version)| version).collect();
+    if spoken.is_empty() {
+        return Err(Failure::usage("no version of TLS is left: TLS 1.2 and 1.3 are spoken here")
+            .hint("ssl_min_protocol_version and ssl_max_protocol_version say which may be used"));
     }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    Ok(spoken)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::place::Place;
 use crate::domain::{Failure, Version};
 use crate::stores::host::{Guest, GuestLocked};
-use crate::stores::memory::book::{Book, Lease, now_ms};
+use crate::stores::memory::book::{Book, now_ms};
 use crate::stores::{Heart, Holder, Ledger, NewEntry, Owner, Probe, Store, StoredScript};
 
 /// Who keeps them.
@@ -102,18 +102,7 @@ impl Keeper {
             Self::File(place, length) => (place, *length),
             Self::Host(guest) => return Ok(guest.lock(owner)?.map(Pen::Host)),
         };
-        let taken = place.create(|book| {
-            let now = now_ms();
-            let before = book.lease.as_ref().map(|lease| lease.holder(now));
-            if let Some(holder) = &before {
-                if !holder.is_stale(owner) {
-                    return Err(Box::new(holder.clone()));
-                }
-                book.note_unlocked(owner, holder.takeover_note());
-            }
-            book.lease = Some(Lease::new(owner, length, now));
-            Ok(before)
-        })?;
+        let taken = place.create(|book| book.take(owner, length))?;
         let file = |took_over| FilePen { place: place.clone(), length, owner: owner.clone(), took_over };
         Ok(taken.map(|took_over| Pen::File(Box::new(file(took_over)))).map_err(|holder| *holder))
     }
