@@ -12,9 +12,9 @@ use super::ledger::{self, eval, kept_down, lua};
 use super::locked::Held;
 use super::moved::{Elsewhere, Patience};
 use super::ready::Ready;
-use super::session::{Reply, Session, Waited, items, pack, text};
+use super::session::{PATIENCE, Reply, Session, Waited, items, pack, text};
 use super::verdict::{self, Broken};
-use crate::domain::Failure;
+use crate::domain::{Failure, FailureKind};
 use crate::process::program::Ended;
 use crate::stores::{Context, Kept, Step, StepEvent, StepFailure};
 
@@ -97,19 +97,29 @@ pub fn hear_script(
     context: &Context<'_>,
 ) -> Result<(Reply, Option<Ended>), Failure> {
     let mut another = session.for_ending();
-    let mut cut: Option<Ended> = None;
+    let (mut cut, mut silent): (Option<(Ended, Instant)>, Option<Failure>) = (None, None);
+    let mut told = false;
     let waited = session.pull(|| {
-        if cut.is_none() {
-            cut = due(started, timeout, context);
-            if cut.is_some() {
-                let _ = another.ask(&["SCRIPT", "KILL"]);
+        cut = cut.take().or_else(|| Some((due(started, timeout, context)?, Instant::now())));
+        if let Some((_, since)) = cut.as_ref().filter(|_| !told) {
+            match another.ask(&["SCRIPT", "KILL"]) {
+                // One that is busy with a script says so. Where nobody does, for so long, ours is not to be expected any more.
+                Err(failure) if failure.kind == FailureKind::Unreachable || failure.message.contains("NOTBUSY") => {
+                    silent = Some(Failure::unreachable(failure.message)).filter(|_| since.elapsed() > PATIENCE);
+                }
+                _ => told = true,
             }
         }
-        None::<()>
+        silent.as_ref().map(|_| ())
     })?;
-    let reply = match waited {
-        Waited::Answered(mut replies) => replies.pop(),
-        Waited::Stopped(()) => None,
+    let cut = cut.map(|(ended, _)| ended);
+    let reply = match (waited, silent) {
+        (Waited::Stopped(()), Some(failure)) => {
+            session.is_silent();
+            return Err(failure);
+        }
+        (Waited::Answered(mut replies), _) => replies.pop(),
+        (Waited::Stopped(()), None) => None,
     };
     Ok((reply.unwrap_or_else(|| Err("no answer".to_owned())), cut))
 }

@@ -1,6 +1,7 @@
 //! A connection that can be given up: a thread of its own waits for the answers, so that whoever asked can be told to stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,9 @@ use crate::config::scrub;
 use crate::domain::Failure;
 
 /// How long a server may take over what is no script: others' scripts hold it up for as long as they run.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The same of one that has been silent: its machine is gone, or asleep, or cut off.
+const SILENT: Duration = Duration::from_secs(2);
 
 /// What the server answered to one command: a value or its words of refusal.
 pub type Reply = Result<Value, String>;
@@ -32,6 +35,8 @@ pub struct Session {
     /// Whether we were just sent there, and have not been.
     sent_on: bool,
     wire: Option<Wire>,
+    /// Whether the server has been silent for too long, which all connections to it share.
+    silent: Arc<AtomicBool>,
     /// Whether it stays with its node of a cluster, whatever key it is asked for.
     fixed: bool,
 }
@@ -92,12 +97,20 @@ pub enum Waited<S> {
 impl Session {
     /// To this place, when first needed.
     pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { first: Arc::clone(&endpoint), endpoint, sent_on: false, wire: None, fixed: false }
+        Self {
+            first: Arc::clone(&endpoint),
+            endpoint,
+            sent_on: false,
+            wire: None,
+            silent: Arc::default(),
+            fixed: false,
+        }
     }
 
     /// Another connection to the same place.
     pub fn another(&self) -> Self {
-        Self { first: Arc::clone(&self.first), ..Self::new(Arc::clone(&self.endpoint)) }
+        let (first, silent) = (Arc::clone(&self.first), Arc::clone(&self.silent));
+        Self { first, silent, ..Self::new(Arc::clone(&self.endpoint)) }
     }
 
     /// One to this node of a cluster, which stays there.
@@ -105,7 +118,13 @@ impl Session {
         Self { fixed: true, ..Self::new(Arc::new(self.endpoint.at(place))) }
     }
 
-    /// One for ending a script: a server that is busy with it lets nobody choose a database.
+    /// Nothing is heard of the server any more: nobody waits long for it from now on.
+    pub fn is_silent(&mut self) {
+        self.wire = None;
+        self.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// One for ending a script: a server that is busy with it lets nobody choose a database, but answers that at once.
     pub fn for_ending(&self) -> Self {
         let mut endpoint = (*self.endpoint).clone();
         let settings = endpoint.info.redis_settings().clone().set_db(0);
@@ -173,12 +192,13 @@ impl Session {
     }
 
     fn send_here(&mut self, packed: &Arc<Vec<u8>>, count: usize) -> Result<Vec<Reply>, Failure> {
-        let until = Instant::now() + PATIENCE;
-        match self.wait(Arc::clone(packed), count, || (Instant::now() > until).then_some(()))? {
+        let (began, silent) = (Instant::now(), Arc::clone(&self.silent));
+        let patience = move || if silent.load(Ordering::SeqCst) { SILENT } else { PATIENCE };
+        match self.wait(Arc::clone(packed), count, || (began.elapsed() > patience()).then_some(()))? {
             Waited::Answered(replies) => Ok(replies),
             Waited::Stopped(()) => {
                 let place = self.endpoint.to_string();
-                Err(Failure::unreachable(format!("{place} has not answered for {} s", PATIENCE.as_secs()))
+                Err(Failure::unreachable(format!("{place} has not answered for {} s", began.elapsed().as_secs()))
                     .hint("a script may hold the server up: `redis-cli SCRIPT KILL` ends one that has written nothing"))
             }
         }
