@@ -30,6 +30,8 @@ struct Board<'a> {
     plan: &'a Plan,
     state: Mutex<State>,
     changed: Condvar,
+    /// Whether anybody waits for what others do.
+    several: bool,
     owner: &'a Owner,
     options: &'a RunOptions,
     listen: &'a (dyn Fn(&Event) + Sync),
@@ -48,7 +50,8 @@ pub(super) fn carry_out(
     listen: &(dyn Fn(&Event) + Sync),
 ) -> Carried {
     let state = State { finished: vec![false; plan.steps.len()], carried: Carried::default() };
-    let board = Board { plan, state: Mutex::new(state), changed: Condvar::new(), owner, options, listen };
+    let several = held.len() > 1;
+    let board = Board { plan, state: Mutex::new(state), changed: Condvar::new(), several, owner, options, listen };
     thread::scope(|scope| {
         for one in held {
             scope.spawn(|| board.work(one));
@@ -166,7 +169,9 @@ impl Board<'_> {
             state.finished[index] = true;
             state.carried.done.push(Done { index, duration_ms });
             drop(state);
-            self.changed.notify_all();
+            if self.several {
+                self.changed.notify_all();
+            }
         }
         (self.listen)(&Event::Step(index, event));
     }

@@ -73,10 +73,14 @@ impl<'a> Listener<'a> {
         self.screen.value(&Value::Object(object));
     }
 
-    fn step_event(&self, name: &str, plan: &Plan, index: usize, more: Value) {
+    /// Made only where somebody reads it: a run may have thousands of steps.
+    fn step_event(&self, name: &str, plan: &Plan, index: usize, more: impl FnOnce() -> Value) {
+        if !self.screen.is_json() {
+            return;
+        }
         let name = if self.seeding { name.replacen("step_", "seed_", 1) } else { name.to_owned() };
         let mut fields = planned(plan, index);
-        if let (Value::Object(fields), Value::Object(more)) = (&mut fields, more) {
+        if let (Value::Object(fields), Value::Object(more)) = (&mut fields, more()) {
             fields.extend(more);
         }
         self.event(&name, fields);
@@ -109,8 +113,10 @@ impl<'a> Listener<'a> {
     }
 
     fn planned(&self, plan: &Plan) {
-        let steps: Vec<Value> = (0..plan.steps.len()).map(|i| planned(plan, i)).collect();
-        self.event("planned", json!({ "steps": steps }));
+        if self.screen.is_json() {
+            let steps: Vec<Value> = (0..plan.steps.len()).map(|i| planned(plan, i)).collect();
+            self.event("planned", json!({ "steps": steps }));
+        }
         for message in plan_warnings(plan, self.catalogs) {
             self.warning(&message);
         }
@@ -124,11 +130,11 @@ impl<'a> Listener<'a> {
         let mut state = self.state();
         match event {
             StepEvent::Started => {
-                self.step_event("step_started", &state.plan, index, json!({}));
+                self.step_event("step_started", &state.plan, index, || json!({}));
                 self.start_bar(&mut state, index);
             }
             StepEvent::Progress { done, total } => {
-                let parts = json!({ "parts_done": done, "parts_total": total });
+                let parts = || json!({ "parts_done": done, "parts_total": total });
                 self.step_event("step_progress", &state.plan, index, parts);
                 if let Some(bar) = state.bars.get(&index) {
                     bar.set_prefix(format!(" · {done} of {total}"));
@@ -139,14 +145,14 @@ impl<'a> Listener<'a> {
                 if let Some(bar) = state.bars.remove(&index) {
                     bar.finish_and_clear();
                 }
-                self.step_event("step_done", &state.plan, index, json!({ "duration_ms": duration_ms }));
+                self.step_event("step_done", &state.plan, index, || json!({ "duration_ms": duration_ms }));
                 self.screen.data(&self.done_line(&state, index, *duration_ms));
             }
         }
     }
 
     fn said(&self, plan: &Plan, index: usize, text: &str) {
-        self.step_event("step_said", plan, index, json!({ "text": text }));
+        self.step_event("step_said", plan, index, || json!({ "text": text }));
         if self.screen.is_verbose() {
             let name = plan.steps.get(index).map(crate::domain::PlannedStep::full_name).unwrap_or_default();
             for line in text.lines() {
@@ -189,7 +195,7 @@ impl<'a> Listener<'a> {
             more.insert("parts_done".to_owned(), done.into());
             more.insert("parts_total".to_owned(), total.into());
         }
-        self.step_event("step_failed", &state.plan, failure.index, more);
+        self.step_event("step_failed", &state.plan, failure.index, || more);
     }
 
     /// The end of a run: the summary.

@@ -89,11 +89,13 @@ fn says(said: &Said, words: &[&str]) {
     }
 }
 
+#[cfg(feature = "postgres")]
 fn psql(url: &str, sql: &str) -> String {
     let output = Command::new("psql").args(["-XAtq", "-d", url, "-c", sql]).output().expect("psql runs");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+#[cfg(feature = "mysql")]
 fn mariadb(server: &Server, sql: &str) -> String {
     let port =
         server.variable("ADMIN_URL").rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()).expect("a port");
@@ -102,6 +104,7 @@ fn mariadb(server: &Server, sql: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 fn three(kind: &str, slow: &str) -> World {
     World::new()
         .file(&format!("migrations/{kind}/001_a.up.sql"), "create table a (id int);\n")
@@ -183,6 +186,7 @@ fn mariadb_is_asked_again_what_became_of_the_script() {
 }
 
 /// A script of another program's keeps the store's connections waiting for longer than its server likes.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 fn waits_with(kind: &str) -> World {
     World::new()
         .file("stepladder.toml", "require_down = false\n")
@@ -225,4 +229,57 @@ fn mariadb_that_ends_idle_connections() {
     assert_eq!(world.standing("003_kill"), "half-applied");
     let said = world.run("repair mysql/3 --mark applied --yes --wait-lock 60s");
     assert_eq!((said.code, world.standing("003_kill").as_str()), (0, "applied"), "{}", said.all());
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn redis_is_asked_again_what_became_of_the_script() {
+    let busy = "redis.call('SET', 'busy', 1)\nlocal function now() return redis.call('TIME')[1] * 1 end\n\
+        local ending = now() + 60\nwhile now() < ending do end\n";
+    let (slow, pieces) = ("migrations/redis/002_slow.up.lua", "migrations/redis/002_slow.up.redis");
+    let world = World::new()
+        .file("stepladder.toml", "require_down = false\n")
+        .file("migrations/redis/001_a.up.redis", "SET a 1\n")
+        .file(slow, busy)
+        .file("migrations/redis/003_c.up.redis", "SET c 1\n");
+    let Some(server) = Server::start("redis") else { return };
+    let url = server.variable("URL");
+    let ask = |words: &[&str]| {
+        let output = Command::new("redis-cli").args(["--no-auth-warning", "-u", url]).args(words).output();
+        String::from_utf8_lossy(&output.expect("redis-cli runs").stdout).trim().to_owned()
+    };
+    let world = world.variable("REDIS_URL", url);
+    let busy = || until(|| ask(&["PING"]).starts_with("BUSY").then_some(()));
+
+    // It is back while it is asked. A program that did not get to its end has written nothing.
+    let running = up(&world);
+    busy();
+    server.does("kill");
+    server.does("start");
+    let lost = "redis/002_slow lost its server";
+    says(&ended(&world, running), &[lost, "nothing of it was kept", "redis/001_a", "the server answers again"]);
+    assert_eq!(ask(&["EXISTS", "busy"]), "0");
+    assert!(ask(&["LRANGE", "{stepladder}:ledger", "0", "-1"]).contains("\"event\":\"failed\""));
+
+    // It does not come back.
+    let running = up(&world);
+    busy();
+    server.does("kill");
+    says(&ended(&world, running), &[lost, "not known", "`stepladder wait` waits"]);
+    server.does("start");
+
+    // Between the pieces of a script the count is the ledger's.
+    std::fs::remove_file(world.path(slow)).expect("removed");
+    world.write(pieces, "SET b 1\nINCR n\nBLPOP gate 60\nINCR n\n");
+    let running = world.command("up --wait-lock 60s").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let running = running.expect("started");
+    until(|| ask(&["CLIENT", "LIST"]).contains("cmd=blpop").then_some(()));
+    server.does("kill");
+    server.does("start");
+    says(&ended(&world, running), &[lost, "parts 1 and 2 of 4", "redis/2 --resume"]);
+    assert_eq!(ask(&["GET", "n"]), "1");
+    ask(&["RPUSH", "gate", "go"]);
+    world.ok("repair redis/2 --resume --yes --wait-lock 60s");
+    world.ok("up");
+    assert_eq!((ask(&["GET", "n"]), ask(&["GET", "c"])), ("2".to_owned(), "1".to_owned()));
 }

@@ -17,7 +17,7 @@ mod elasticsearch_red;
 mod failures;
 mod fresh;
 mod generate;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "redis"))]
 mod going_down;
 #[cfg(feature = "shell")]
 mod guests;
@@ -44,7 +44,11 @@ mod proxies;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]
+mod redis_faults;
+#[cfg(feature = "redis")]
 mod redis_places;
+#[cfg(feature = "redis")]
+mod redis_servers;
 mod repair;
 mod seed;
 mod sqlite;

@@ -2,24 +2,16 @@
 //! `STEPLADDER_TEST_REDIS_URL` or `STEPLADDER_TEST_REDISCLUSTER_URL`; in CI that is a failure.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::redis_servers::{Server, variable};
 use crate::world::World;
 
 const UP: &str = "migrations/redis/001_a.up.redis";
 const DOWN: &str = "migrations/redis/001_a.down.redis";
-
-fn variable(name: &str) -> Option<String> {
-    let wish = std::env::var("STEPLADDER_TEST_SERVERS").unwrap_or_default();
-    let needed = wish == "all" || wish != "none" && std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
-    let url = std::env::var(name).ok().filter(|url| !url.is_empty() && wish != "none");
-    assert!(url.is_some() || !needed, "{name} is not set");
-    url
-}
 
 fn ask(url: &str, words: &[&str]) -> String {
     let output = Command::new("redis-cli").args(["--no-auth-warning", "-c", "-u", url]).args(words).output().unwrap();
@@ -167,61 +159,6 @@ fn a_kill_while_another_node_is_at_work_leaves_a_count_that_is_not_known() {
     assert!(!said.all().contains("--resume"), "{}", said.all());
     cluster.world.ok("repair redis/1 --mark applied");
     assert_eq!(cluster.world.run("check").code, 0);
-}
-
-/// A server of the test's own, ended with it.
-struct Server {
-    child: Child,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-impl Server {
-    fn new(sentinel_of: Option<u16>, settings: &[&str]) -> Self {
-        // Nobody else takes it in the moment until the server does.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = tempfile::tempdir().unwrap();
-        let mut lines = format!("bind 127.0.0.1\nport {port}\ndir {}\n", folder.path().display());
-        lines += &sentinel_of.map_or_else(
-            || "save \"\"\nrepl-diskless-sync-delay 0\nrequirepass pw-7731\nmasterauth pw-7731\n".to_owned(),
-            |of| {
-                format!(
-                    "sentinel monitor main 127.0.0.1 {of} 1\nsentinel auth-pass main pw-7731\n\
-                     sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n"
-                )
-            },
-        );
-        settings.iter().for_each(|line| lines += &format!("{line}\n"));
-        let file = folder.path().join("redis.conf");
-        std::fs::write(&file, lines).unwrap();
-        let mut command = Command::new("redis-server");
-        command.arg(&file).args(sentinel_of.map(|_| "--sentinel")).stdin(Stdio::null()).stdout(Stdio::null());
-        let server = Self { child: command.spawn().expect("redis-server is needed"), port, _folder: folder };
-        server.until(&["PING"], |said| said == "PONG" || said.contains("NOAUTH"));
-        server
-    }
-
-    fn ask(&self, words: &[&str]) -> String {
-        let mut command = Command::new("redis-cli");
-        command.args(["-p", &self.port.to_string()]).args(words).env("REDISCLI_AUTH", "pw-7731");
-        let output = command.output().unwrap();
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-    }
-
-    fn until(&self, words: &[&str], fine: impl Fn(&str) -> bool) {
-        let end = Instant::now() + Duration::from_secs(40);
-        while !fine(&self.ask(words)) {
-            assert!(Instant::now() < end, "{words:?} still says {}", self.ask(words));
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! What goes to other nodes of a cluster than the ledger's. Nothing there can look at the lease or write an entry: the lease is
 //! looked at before, and while more than one command is on its way the journal says that the count is not known.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use redis::Value;
 
+use super::cluster::Place;
 use super::job::{Job, Piece};
 use super::ledger;
 use super::locked::Held;
-use super::pieces::{due, wait_for_script};
+use super::moved::{Elsewhere, Patience};
+use super::pieces::{due, hear_script};
 use super::ready::Ready;
-use super::session::{Words, items, text};
+use super::session::{Reply, Session, Words, asking, items, text};
 use super::verdict::{self, Broken};
 use crate::stores::Context;
 
@@ -40,7 +44,7 @@ pub fn run(
     let done = match &outcome {
         Ok(()) => Some(end),
         // Without an answer it is not known.
-        Err((_, broken)) if broken.kind == crate::domain::FailureKind::Unreachable => None,
+        Err((_, broken)) if broken.lost => None,
         Err((done, _)) => Some(first + done),
     };
     if journals && done.is_some() {
@@ -68,8 +72,11 @@ fn commands(
 ) -> Result<(), (usize, Broken)> {
     let mut words = Words::default();
     ready.job.words(first, end).iter().for_each(|word| words.add(word));
-    let key = ready.keys[first..end].iter().flatten().next().cloned().unwrap_or_default();
-    let packed = words.after(&[b"EVAL", AWAY.as_bytes(), b"1", key.as_slice()]);
+    // All of the keys, so that a node that has not all of them, since their slot is on its way, does nothing at all.
+    let keys: BTreeSet<&[u8]> = ready.keys[first..end].iter().flatten().map(Vec::as_slice).collect();
+    let number = keys.len().to_string();
+    let before: Vec<&[u8]> = [b"EVAL", AWAY.as_bytes(), number.as_bytes()].into_iter().chain(keys).collect();
+    let packed = words.after(&before);
     let said = on_node(held, ready, (first, end), packed, started, context).map_err(|broken| (0, broken))?;
     let word = |at: usize| items(&said).get(at).and_then(text).unwrap_or_default();
     match word(0).as_str() {
@@ -121,7 +128,51 @@ fn on_node(
     }
     let part = (first..end).find(|part| ready.keys.get(*part).is_some_and(Option::is_some)).unwrap_or(first);
     let place = held.places(ready, part).into_iter().next().flatten();
-    let session = held.at(place.as_ref());
-    let (reply, cut) = wait_for_script(session, packed, started, ready.step.timeout, context)?;
-    reply.map_err(|words| verdict::ended_or(cut.as_ref(), Broken::rejected(&words)))
+    let mut cut = None;
+    let reply = wherever(held, ready, (part, place), &Arc::new(packed), context, |session, packed, count| {
+        session.push(packed, count)?;
+        let (reply, ended) = hear_script(session, started, ready.step.timeout, context)?;
+        cut = ended;
+        Ok(reply)
+    })?;
+    reply.map_err(|words| verdict::ended_or(cut.as_ref(), Broken::turned_away(&held.session, &words)))
+}
+
+/// Asks the node that has a part's keys, and where that one says that another has them, or will have them in a moment, that one.
+pub fn wherever(
+    held: &mut Held,
+    ready: &Ready<'_>,
+    (part, mut place): (usize, Option<Place>),
+    packed: &Arc<Vec<u8>>,
+    context: &Context<'_>,
+    mut ask: impl FnMut(&mut Session, Arc<Vec<u8>>, usize) -> Result<Reply, Broken>,
+) -> Result<Reply, Broken> {
+    let mut patience = Patience::new();
+    let mut aside: Option<Place> = None;
+    loop {
+        let reply = match aside.take() {
+            Some(place) => ask(held.at(Some(&place)), Arc::new(asking(packed)), 2)?,
+            None => ask(held.at(place.as_ref()), Arc::clone(packed), 1)?,
+        };
+        let elsewhere = Elsewhere::of_reply(&reply).filter(|_| context.stop.asked().is_none());
+        let Some(elsewhere) = elsewhere else { return Ok(reply) };
+        let goes_on = match &elsewhere {
+            _ if place.is_none() && !matches!(elsewhere, Elsewhere::Ask(_)) => {
+                held.session.follow(&elsewhere, &mut patience)
+            }
+            Elsewhere::Master => false,
+            _ => patience.wait(&elsewhere),
+        };
+        if !goes_on {
+            return Ok(reply);
+        }
+        match elsewhere {
+            Elsewhere::Ask(there) => aside = Some(there),
+            Elsewhere::Moved(there) if place.is_some() => {
+                held.learn(ready, part, &there);
+                place = Some(there);
+            }
+            _ => {}
+        }
+    }
 }

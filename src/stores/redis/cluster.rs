@@ -69,6 +69,12 @@ impl Cluster {
         self.ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot)).map(|(.., place)| place)
     }
 
+    /// A key's slot is on another node than was known.
+    pub fn learn(&mut self, key: &[u8], place: &Place) {
+        let slot = slot(key);
+        self.ranges.insert(0, (slot, slot, place.clone()));
+    }
+
     /// The connection to a master.
     pub fn node(&mut self, place: &Place, like: &Session) -> &mut Session {
         self.sessions.entry(place.clone()).or_insert_with(|| like.fixed_at(place))

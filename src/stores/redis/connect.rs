@@ -95,7 +95,14 @@ fn dial(endpoint: &Endpoint, within: Duration) -> Result<Connection, Failure> {
             }
             true => Failure::unreachable(format!("{place} does not let us in: {words}"))
                 .hint("check user, password and the database's number"),
-            false => Failure::unreachable(format!("{place} cannot be reached: {words}")),
+            false => {
+                let failure = Failure::unreachable(format!("{place} cannot be reached: {words}"));
+                // Where nobody wrote that name into a connection, a cluster's node did.
+                match words.contains("not valid for name") {
+                    true => failure.hint("name the server as its certificate does; nodes of a cluster name each other: `cluster-announce-hostname`, with `cluster-preferred-endpoint-type hostname`"),
+                    false => failure,
+                }
+            }
         }
     };
     let root_cert = endpoint.files.ca.as_deref().map(read).transpose()?;

@@ -169,9 +169,10 @@ impl Endpoint {
         }
     }
 
-    /// The same at another node, with the same login and the same TLS.
+    /// The same at another node, with the same login and the same TLS; without a host on the same one.
     pub fn at(&self, (host, port): &(String, u16)) -> Self {
-        let (host, port) = (host.clone(), *port);
+        let host = if host.is_empty() { self.host() } else { host.clone() };
+        let port = *port;
         let addr = match self.info.addr().clone() {
             ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
                 ConnectionAddr::TcpTls { host, port, insecure, tls_params }

@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 
 use redis::Value;
-use serde::Deserialize;
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
 
 use super::endpoint::Endpoint;
 use super::session::{Session, Words, items, pack, text};
@@ -47,27 +46,44 @@ pub fn prepared(endpoint: &Endpoint, script: &str, arguments: Words) -> Vec<u8> 
     arguments.after(&eval(endpoint, script, std::iter::empty::<Vec<u8>>()))
 }
 
+/// What is known of an entry before its script runs.
+#[derive(Serialize)]
+struct OpenRow<'a> {
+    direction: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    label: &'a str,
+    checksum: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    down_checksum: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    down_extension: Option<&'a str>,
+    run: &'a str,
+    ordinal: i64,
+    who: String,
+    tool: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+}
+
 /// An entry as an object of JSON without its last brace: our Lua scripts add what is known when they run.
 pub fn open_entry(entry: &NewEntry, owner: &Owner) -> String {
-    let mut fields = serde_json::Map::new();
-    let mut add = |name: &str, value: Option<Json>| {
-        if let Some(value) = value {
-            fields.insert(name.to_owned(), value);
-        }
-    };
     let down = entry.down.as_ref();
-    add("direction", Some(entry.direction.word().into()));
-    add("version", entry.version.map(|v| v.to_string().into()));
-    add("label", Some(entry.label.as_str().into()));
-    add("checksum", Some(entry.checksum.as_str().into()));
-    add("down_checksum", down.map(|d| d.checksum.as_str().into()));
-    add("down_extension", down.map(|d| d.extension.as_str().into()));
-    add("run", Some(owner.run.as_str().into()));
-    add("ordinal", Some(entry.ordinal.into()));
-    add("who", Some(owner.who().into()));
-    add("tool", Some(owner.tool.as_str().into()));
-    add("note", entry.note.as_deref().map(Json::from));
-    let mut text = Json::Object(fields).to_string();
+    let row = OpenRow {
+        direction: entry.direction.word(),
+        version: entry.version.map(|v| v.to_string()),
+        label: &entry.label,
+        checksum: entry.checksum.as_str(),
+        down_checksum: down.map(|d| d.checksum.as_str()),
+        down_extension: down.map(|d| d.extension.as_str()),
+        run: &owner.run,
+        ordinal: entry.ordinal,
+        who: owner.who(),
+        tool: &owner.tool,
+        note: entry.note.as_deref(),
+    };
+    // Strings and numbers are always JSON.
+    let mut text = serde_json::to_string(&row).unwrap_or_default();
     text.pop();
     text
 }

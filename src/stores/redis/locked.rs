@@ -26,6 +26,8 @@ pub struct Held {
     pub took_over: Option<Holder>,
     /// The cluster that the server is a node of.
     pub cluster: Option<Cluster>,
+    /// The steps that this run was told to be done: place and name.
+    pub told: Vec<(i64, String)>,
 }
 
 impl Held {
@@ -43,6 +45,14 @@ impl Held {
     pub fn places(&self, ready: &Ready<'_>, part: usize) -> Vec<Option<Place>> {
         let key = ready.keys.get(part).and_then(Option::as_deref);
         self.cluster.as_ref().map_or_else(|| vec![None], |c| c.places(ready.job.commands().get(part), key))
+    }
+
+    /// The slot of a part's key has moved.
+    pub fn learn(&mut self, ready: &Ready<'_>, part: usize, place: &Place) {
+        let key = ready.keys.get(part).and_then(Option::as_deref);
+        if let (Some(cluster), Some(key)) = (&mut self.cluster, key) {
+            cluster.learn(key, place);
+        }
     }
 
     /// The connection to a place.

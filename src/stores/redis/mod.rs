@@ -4,6 +4,7 @@
 //! commands in order up to the first that is refused, and what the ledger says of it, so that there is never a half without its
 //! count. Redis takes nothing back, so the card promises no more than that. [`facts`] finds slips before anything is sent.
 
+mod afterwards;
 mod away;
 mod cluster;
 mod connect;
@@ -13,6 +14,7 @@ mod job;
 mod lease;
 mod ledger;
 mod locked;
+mod moved;
 mod pieces;
 mod probe;
 mod ready;
@@ -183,7 +185,14 @@ impl Store for Redis {
                 let another = self.session.another();
                 let session = std::mem::replace(&mut self.session, another);
                 let settings = self.settings.clone();
-                Ok(Taken::Ours(Box::new(Held { session, settings, owner: owner.clone(), took_over, cluster })))
+                Ok(Taken::Ours(Box::new(Held {
+                    session,
+                    settings,
+                    owner: owner.clone(),
+                    took_over,
+                    cluster,
+                    told: Vec::new(),
+                })))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What is not whole: programs, and steps that are begun, done piece by piece with their journal, and ended.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::Value;
@@ -9,10 +10,10 @@ use super::job::Piece;
 use super::lease::millis;
 use super::ledger::{self, eval, kept_down, lua};
 use super::locked::Held;
+use super::moved::{Elsewhere, Patience};
 use super::ready::Ready;
-use super::session::{Reply, Session, Waited, items, pack, text};
+use super::session::{PATIENCE, Reply, Session, Waited, items, pack, text};
 use super::verdict::{self, Broken};
-use super::whole::unknown;
 use crate::domain::{Failure, FailureKind};
 use crate::process::program::Ended;
 use crate::stores::{Context, Kept, Step, StepEvent, StepFailure};
@@ -45,14 +46,15 @@ pub fn program(held: &mut Held, ready: &Ready<'_>, context: &Context<'_>) -> Res
     let mut packed = Vec::new();
     pack(&eval(&held.session.endpoint, STEP, arguments), &mut packed);
     let waited = wait_for_script(&mut held.session, packed, Instant::now(), step.timeout, context);
-    let (reply, cut) = waited.map_err(|failure| unknown(held, std::slice::from_ref(ready), failure, context))?;
+    let one = std::slice::from_ref(ready);
+    let (reply, cut) = waited.map_err(|failure| held.settle(one, failure.into(), context))?;
     // An error of the whole means that nothing of it was done: killed before it wrote, or refused at once.
-    let said =
-        reply.map_err(|words| verdict::ended_or(cut.as_ref(), Broken::rejected(&words)).of(step, ready.resumed()))?;
+    let refused = |words: String| Broken::turned_away(&held.session, &words);
+    let said = reply.map_err(|words| verdict::ended_or(cut.as_ref(), refused(words)).of(step, ready.resumed()))?;
     let word = |at: usize| items(&said).get(at).and_then(text).unwrap_or_default();
     match word(0).as_str() {
         "done" => {
-            (context.event)(step.index, StepEvent::Done { duration_ms: word(1).parse().unwrap_or(0) });
+            held.done(step, word(1).parse().unwrap_or(0), context);
             Ok(())
         }
         "failed" => {
@@ -63,19 +65,24 @@ pub fn program(held: &mut Held, ready: &Ready<'_>, context: &Context<'_>) -> Res
     }
 }
 
-/// Sends a Lua script and hears it out.
-///
-/// # Errors
-/// The connection broke.
-pub fn wait_for_script(
+/// Sends a Lua script to the ledger's node and hears it out, wherever that node is by then.
+fn wait_for_script(
     session: &mut Session,
     packed: Vec<u8>,
     started: Instant,
     timeout: Option<Duration>,
     context: &Context<'_>,
 ) -> Result<(Reply, Option<Ended>), Failure> {
-    session.push(packed, 1)?;
-    hear_script(session, started, timeout, context)
+    let (packed, mut patience) = (Arc::new(packed), Patience::new());
+    loop {
+        session.push(Arc::clone(&packed), 1)?;
+        let (reply, cut) = hear_script(session, started, timeout, context)?;
+        let elsewhere =
+            Elsewhere::of_reply(&reply).filter(|_| cut.is_none() && due(started, timeout, context).is_none());
+        if !elsewhere.is_some_and(|elsewhere| session.follow(&elsewhere, &mut patience)) {
+            return Ok((reply, cut));
+        }
+    }
 }
 
 /// Waits for the Lua script that was sent first, and why it was to end if it was. One that must end is killed as long as it
@@ -90,19 +97,29 @@ pub fn hear_script(
     context: &Context<'_>,
 ) -> Result<(Reply, Option<Ended>), Failure> {
     let mut another = session.for_ending();
-    let mut cut: Option<Ended> = None;
+    let (mut cut, mut silent): (Option<(Ended, Instant)>, Option<Failure>) = (None, None);
+    let mut told = false;
     let waited = session.pull(|| {
-        if cut.is_none() {
-            cut = due(started, timeout, context);
-            if cut.is_some() {
-                let _ = another.ask(&["SCRIPT", "KILL"]);
+        cut = cut.take().or_else(|| Some((due(started, timeout, context)?, Instant::now())));
+        if let Some((_, since)) = cut.as_ref().filter(|_| !told) {
+            match another.ask(&["SCRIPT", "KILL"]) {
+                // One that is busy with a script says so. Where nobody does, for so long, ours is not to be expected any more.
+                Err(failure) if failure.kind == FailureKind::Unreachable || failure.message.contains("NOTBUSY") => {
+                    silent = Some(Failure::unreachable(failure.message)).filter(|_| since.elapsed() > PATIENCE);
+                }
+                _ => told = true,
             }
         }
-        None::<()>
+        silent.as_ref().map(|_| ())
     })?;
-    let reply = match waited {
-        Waited::Answered(mut replies) => replies.pop(),
-        Waited::Stopped(()) => None,
+    let cut = cut.map(|(ended, _)| ended);
+    let reply = match (waited, silent) {
+        (Waited::Stopped(()), Some(failure)) => {
+            session.is_silent();
+            return Err(failure);
+        }
+        (Waited::Answered(mut replies), _) => replies.pop(),
+        (Waited::Stopped(()), None) => None,
     };
     Ok((reply.unwrap_or_else(|| Err("no answer".to_owned())), cut))
 }
@@ -120,7 +137,11 @@ pub fn due(started: Instant, timeout: Option<Duration>, context: &Context<'_>) -
 pub fn in_pieces(held: &mut Held, ready: &Ready<'_>, context: &Context<'_>) -> Result<(), StepFailure> {
     let (step, from, total) = (ready.step, ready.from(), ready.total());
     let started = Instant::now();
-    guarded(held, ready, "begin", from, vec![b"0".to_vec()]).map_err(|broken| broken.of(step, ready.resumed()))?;
+    let failed = |held: &mut Held, broken: Broken, kept: Kept| match broken.lost {
+        true => held.settle(std::slice::from_ref(ready), broken, context),
+        false => broken.of(step, kept),
+    };
+    guarded(held, ready, "begin", from, vec![b"0".to_vec()]).map_err(|broken| failed(held, broken, ready.resumed()))?;
     for one in &ready.pieces {
         let (first, end) = one.range();
         let outcome = match one {
@@ -132,18 +153,14 @@ pub fn in_pieces(held: &mut Held, ready: &Ready<'_>, context: &Context<'_>) -> R
             Piece::Away(..) | Piece::Program | Piece::Repeated => away::run(held, ready, one, true, started, context),
         };
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        outcome.map_err(|(done, broken)| {
-            // What went to another node and was not answered may be done, and may not.
-            let known = broken.kind != FailureKind::Unreachable || !matches!(one, Piece::Away(..) | Piece::Program);
-            broken.of(step, Kept::Half(known.then(|| (count(first + done), total))))
-        })?;
+        outcome.map_err(|(done, broken)| failed(held, broken, Kept::Half(Some((count(first + done), total)))))?;
         (context.event)(step.index, StepEvent::Progress { done: count(end), total });
     }
     let took = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     let work = vec![b"0".to_vec(), took.to_string().into_bytes()];
     guarded(held, ready, "end", ready.job.parts(), work)
-        .map_err(|broken| broken.of(step, Kept::Half(Some((total, total)))))?;
-    (context.event)(step.index, StepEvent::Done { duration_ms: took });
+        .map_err(|broken| failed(held, broken, Kept::Half(Some((total, total)))))?;
+    held.done(step, took, context);
     Ok(())
 }
 
@@ -211,7 +228,7 @@ fn one_script(
     let (reply, cut) = wait_for_script(&mut held.session, packed, started, ready.step.timeout, context)?;
     match reply {
         Ok(said) => Ok(items(&said).iter().filter_map(text).collect()),
-        Err(words) => Err(verdict::ended_or(cut.as_ref(), Broken::rejected(&words))),
+        Err(words) => Err(verdict::ended_or(cut.as_ref(), Broken::turned_away(&held.session, &words))),
     }
 }
 
@@ -243,10 +260,15 @@ pub fn command(
     started: Instant,
     context: &Context<'_>,
 ) -> Result<(), Broken> {
+    let mut packed = Vec::new();
+    pack(&ready.job.commands()[part].words, &mut packed);
+    let packed = Arc::new(packed);
     for place in held.places(ready, part) {
-        let words = &ready.job.commands()[part].words;
-        let ran = command_at(held.at(place.as_ref()), words, ready.step, started, context);
-        ran.map_err(|broken| broken.at(ready.line(part)))?;
+        let reply = away::wherever(held, ready, (part, place), &packed, context, |session, packed, count| {
+            command_at(session, packed, count, ready.step, started, context)
+        });
+        let said = reply.and_then(|reply| reply.map_err(|words| Broken::turned_away(&held.session, &words)));
+        say(&said.map_err(|broken| broken.at(ready.line(part)))?, ready.step, context);
     }
     Ok(())
 }
@@ -254,27 +276,19 @@ pub fn command(
 /// The same at one place, until its end, its deadline or a stop. What the server waits for is ended by another connection.
 fn command_at(
     session: &mut Session,
-    words: &[Vec<u8>],
+    packed: Arc<Vec<u8>>,
+    count: usize,
     step: &Step,
     started: Instant,
     context: &Context<'_>,
-) -> Result<(), Broken> {
+) -> Result<Reply, Broken> {
     let id = session.id()?;
-    let mut packed = Vec::new();
-    pack(words, &mut packed);
-    match session.wait(packed, 1, || due(started, step.timeout, context))? {
+    match session.wait(packed, count, || due(started, step.timeout, context))? {
         Waited::Stopped(ended) => {
             let _ = session.another().ask(&["CLIENT", "KILL", "ID", &id.to_string()]);
             Err(verdict::ended(&ended))
         }
-        Waited::Answered(mut replies) => match replies.pop() {
-            Some(Ok(value)) => {
-                say(&value, step, context);
-                Ok(())
-            }
-            Some(Err(words)) => Err(Broken::rejected(&words)),
-            None => Err(Broken::rejected("no answer")),
-        },
+        Waited::Answered(mut replies) => Ok(replies.pop().unwrap_or_else(|| Err("no answer".to_owned()))),
     }
 }
 

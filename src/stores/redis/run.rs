@@ -23,7 +23,14 @@ pub fn run(held: &mut Held, steps: &[Step], context: &Context<'_>) -> Result<Out
     let mut line = Line::new();
     for (step, job) in steps.iter().zip(read) {
         let ready = job.and_then(|job| Ready::new(step, job, &facts));
-        let ready = settled(held, ready).map_err(|f| Broken::from(f).of(step, Kept::Nothing))?;
+        let ready = match settled(held, ready) {
+            Ok(ready) => ready,
+            Err(failure) => {
+                // What was sent before it has to be heard out.
+                line.finish(held, context)?;
+                return Err(Broken::from(failure).of(step, Kept::Nothing));
+            }
+        };
         let joins = ready.as_ref().is_ok_and(|r| r.is_whole() && !r.is_program());
         if context.stop.asked().is_some() || !joins && line.finish(held, context)? == Outcome::Stopped {
             return line.finish(held, context);

@@ -1,6 +1,7 @@
 //! A connection that can be given up: a thread of its own waits for the answers, so that whoever asked can be told to stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,15 +11,15 @@ use redis::{Connection, RedisError, Value};
 use super::cluster::Place;
 use super::connect::connect;
 use super::endpoint::Endpoint;
+use super::moved::{Elsewhere, Patience, commands};
 use super::refusal::refusal;
 use crate::config::scrub;
 use crate::domain::Failure;
 
 /// How long a server may take over what is no script: others' scripts hold it up for as long as they run.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How often in a row a cluster may send us elsewhere.
-const REDIRECTIONS: usize = 3;
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The same of one that has been silent: its machine is gone, or asleep, or cut off.
+const SILENT: Duration = Duration::from_secs(2);
 
 /// What the server answered to one command: a value or its words of refusal.
 pub type Reply = Result<Value, String>;
@@ -29,13 +30,19 @@ type Answer = Result<Vec<Reply>, RedisError>;
 pub struct Session {
     /// Where to.
     pub endpoint: Arc<Endpoint>,
+    /// Where it first was: a cluster may have sent us on to a node that is gone now.
+    first: Arc<Endpoint>,
+    /// Whether we were just sent there, and have not been.
+    sent_on: bool,
     wire: Option<Wire>,
+    /// Whether the server has been silent for too long, which all connections to it share.
+    silent: Arc<AtomicBool>,
     /// Whether it stays with its node of a cluster, whatever key it is asked for.
     fixed: bool,
 }
 
 struct Wire {
-    ask: Sender<(Vec<u8>, usize)>,
+    ask: Sender<(Arc<Vec<u8>>, usize)>,
     answers: Receiver<Answer>,
     /// The server's number of this connection, once it was asked for.
     id: Option<i64>,
@@ -90,12 +97,20 @@ pub enum Waited<S> {
 impl Session {
     /// To this place, when first needed.
     pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, wire: None, fixed: false }
+        Self {
+            first: Arc::clone(&endpoint),
+            endpoint,
+            sent_on: false,
+            wire: None,
+            silent: Arc::default(),
+            fixed: false,
+        }
     }
 
     /// Another connection to the same place.
     pub fn another(&self) -> Self {
-        Self::new(Arc::clone(&self.endpoint))
+        let (first, silent) = (Arc::clone(&self.first), Arc::clone(&self.silent));
+        Self { first, silent, ..Self::new(Arc::clone(&self.endpoint)) }
     }
 
     /// One to this node of a cluster, which stays there.
@@ -103,7 +118,13 @@ impl Session {
         Self { fixed: true, ..Self::new(Arc::new(self.endpoint.at(place))) }
     }
 
-    /// One for ending a script: a server that is busy with it lets nobody choose a database.
+    /// Nothing is heard of the server any more: nobody waits long for it from now on.
+    pub fn is_silent(&mut self) {
+        self.wire = None;
+        self.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// One for ending a script: a server that is busy with it lets nobody choose a database, but answers that at once.
     pub fn for_ending(&self) -> Self {
         let mut endpoint = (*self.endpoint).clone();
         let settings = endpoint.info.redis_settings().clone().set_db(0);
@@ -123,33 +144,61 @@ impl Session {
     }
 
     /// Commands that were packed one after the other, in one write; the answers in order. Where a cluster has their keys on
-    /// another node, they are sent there, and so is all that follows: nothing of what is refused for this was done.
+    /// another node, they are sent there, and so is all that follows; where it is about to have them there, a little later.
     ///
     /// # Errors
     /// No answer.
     pub fn send(&mut self, packed: Vec<u8>, count: usize) -> Result<Vec<Reply>, Failure> {
-        for _ in 0..REDIRECTIONS {
-            let replies = self.send_here(packed.clone(), count)?;
-            let moved = replies.iter().find_map(|reply| reply.as_ref().err().and_then(|words| moved_to(words)));
-            match moved.filter(|_| !self.fixed) {
-                None => return Ok(replies),
-                Some((host, port)) => {
-                    let host = if host.is_empty() { self.endpoint.host() } else { host };
-                    self.endpoint = Arc::new(self.endpoint.at(&(host, port)));
-                    self.wire = None;
-                }
+        let packed = Arc::new(packed);
+        let mut replies = self.send_here(&packed, count)?;
+        let mut patience = Patience::new();
+        while let Some(elsewhere) = replies.iter().find_map(Elsewhere::of_reply) {
+            if self.fixed || !self.follow(&elsewhere, &mut patience) {
+                break;
+            }
+            match elsewhere {
+                Elsewhere::Ask(_) => self.ask_aside(&packed, &mut replies)?,
+                _ => replies = self.send_here(&packed, count)?,
             }
         }
-        self.send_here(packed, count)
+        Ok(replies)
     }
 
-    fn send_here(&mut self, packed: Vec<u8>, count: usize) -> Result<Vec<Reply>, Failure> {
-        let until = Instant::now() + PATIENCE;
-        match self.wait(packed, count, || (Instant::now() > until).then_some(()))? {
+    /// Turns to where a cluster, or sentinels, have what was asked for; false when it has taken too long, or no other place is
+    /// known.
+    pub fn follow(&mut self, elsewhere: &Elsewhere, patience: &mut Patience) -> bool {
+        match elsewhere {
+            Elsewhere::Moved(place) => {
+                self.endpoint = Arc::new(self.endpoint.at(place));
+                self.sent_on = true;
+                self.wire = None;
+            }
+            Elsewhere::Master if self.endpoint.sentinels.is_none() => return false,
+            Elsewhere::Master => self.wire = None,
+            Elsewhere::Ask(_) | Elsewhere::Later => {}
+        }
+        patience.wait(elsewhere)
+    }
+
+    /// Asks another node for those answers that are to be had there this once.
+    fn ask_aside(&self, packed: &[u8], replies: &mut [Reply]) -> Result<(), Failure> {
+        for (command, reply) in commands(packed).into_iter().zip(replies) {
+            if let Some(Elsewhere::Ask(place)) = Elsewhere::of_reply(reply) {
+                let mut answers = self.fixed_at(&place).send_here(&Arc::new(asking(command)), 2)?;
+                *reply = answers.pop().unwrap_or_else(|| Err("no answer".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn send_here(&mut self, packed: &Arc<Vec<u8>>, count: usize) -> Result<Vec<Reply>, Failure> {
+        let (began, silent) = (Instant::now(), Arc::clone(&self.silent));
+        let patience = move || if silent.load(Ordering::SeqCst) { SILENT } else { PATIENCE };
+        match self.wait(Arc::clone(packed), count, || (began.elapsed() > patience()).then_some(()))? {
             Waited::Answered(replies) => Ok(replies),
             Waited::Stopped(()) => {
                 let place = self.endpoint.to_string();
-                Err(Failure::unreachable(format!("{place} has not answered for {} s", PATIENCE.as_secs()))
+                Err(Failure::unreachable(format!("{place} has not answered for {} s", began.elapsed().as_secs()))
                     .hint("a script may hold the server up: `redis-cli SCRIPT KILL` ends one that has written nothing"))
             }
         }
@@ -161,7 +210,7 @@ impl Session {
     /// No connection.
     pub fn wait<S>(
         &mut self,
-        packed: Vec<u8>,
+        packed: impl Into<Arc<Vec<u8>>>,
         count: usize,
         stop: impl FnMut() -> Option<S>,
     ) -> Result<Waited<S>, Failure> {
@@ -173,8 +222,8 @@ impl Session {
     ///
     /// # Errors
     /// No connection.
-    pub fn push(&mut self, packed: Vec<u8>, count: usize) -> Result<(), Failure> {
-        match self.wire()?.ask.send((packed, count)) {
+    pub fn push(&mut self, packed: impl Into<Arc<Vec<u8>>>, count: usize) -> Result<(), Failure> {
+        match self.wire()?.ask.send((packed.into(), count)) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.lost("the connection is gone")),
         }
@@ -225,9 +274,21 @@ impl Session {
     fn wire(&mut self) -> Result<&mut Wire, Failure> {
         let wire = match self.wire.take() {
             Some(wire) => wire,
-            None => start(connect(&self.endpoint)?),
+            None => start(self.connected()?),
         };
         Ok(self.wire.insert(wire))
+    }
+
+    fn connected(&mut self) -> Result<Connection, Failure> {
+        let sent_on = std::mem::take(&mut self.sent_on);
+        match connect(&self.endpoint) {
+            Err(failure) if !self.fixed && !Arc::ptr_eq(&self.endpoint, &self.first) => {
+                // Another node may have its keys now, and the first one knows which, unless it has just sent us here.
+                self.endpoint = Arc::clone(&self.first);
+                if sent_on { Err(failure) } else { connect(&self.endpoint) }
+            }
+            connected => connected,
+        }
     }
 
     fn lost(&mut self, words: &str) -> Failure {
@@ -243,15 +304,14 @@ impl Session {
     }
 }
 
-/// Where a cluster has what was asked for: `MOVED 3999 127.0.0.1:6381`.
-fn moved_to(words: &str) -> Option<Place> {
-    let (host, port) = words.strip_prefix("MOVED ")?.split(' ').nth(1)?.rsplit_once(':')?;
-    Some((host.to_owned(), port.parse().ok()?))
+/// A command for a node that a slot is on its way to.
+pub fn asking(command: &[u8]) -> Vec<u8> {
+    [b"*1\r\n$6\r\nASKING\r\n", command].concat()
 }
 
 /// Starts the thread that waits for the answers of a connection.
 fn start(mut connection: Connection) -> Wire {
-    let (ask, asked) = channel::<(Vec<u8>, usize)>();
+    let (ask, asked) = channel::<(Arc<Vec<u8>>, usize)>();
     let (answer, answers) = channel();
     thread::spawn(move || {
         while let Ok((packed, count)) = asked.recv() {
@@ -314,13 +374,5 @@ mod tests {
         let mut packed = Vec::new();
         pack(&["SET", "ä", ""], &mut packed);
         assert_eq!(packed, "*3\r\n$3\r\nSET\r\n$2\r\nä\r\n$0\r\n\r\n".as_bytes());
-    }
-
-    #[test]
-    fn a_redirection_names_its_node() {
-        assert_eq!(moved_to("MOVED 3999 127.0.0.1:6381"), Some(("127.0.0.1".to_owned(), 6381)));
-        assert_eq!(moved_to("MOVED 3999 ::1:6381"), Some(("::1".to_owned(), 6381)));
-        assert_eq!(moved_to("MOVED 3999 :6381"), Some((String::new(), 6381)));
-        assert_eq!(moved_to("ERR no"), None);
     }
 }

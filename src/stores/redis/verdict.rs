@@ -1,6 +1,7 @@
 //! Why a script did not get to its end, in words for a person.
 
 use super::job::Unfit;
+use super::session::Session;
 use crate::domain::{Failure, FailureKind};
 use crate::process::program::Ended;
 use crate::stores::{Kept, Step, StepFailure, StopReason};
@@ -18,12 +19,21 @@ pub struct Broken {
     pub hints: Vec<String>,
     /// Decides the exit code.
     pub kind: FailureKind,
+    /// Whether the answer never came, so that only the ledger knows.
+    pub lost: bool,
 }
 
 impl From<Unfit> for Broken {
     fn from(unfit: Unfit) -> Self {
         let Unfit { line, message, hints } = unfit;
-        Self { what: "was rejected".to_owned(), line: Some(line), message, hints, kind: FailureKind::Failed }
+        Self {
+            what: "was rejected".to_owned(),
+            line: Some(line),
+            message,
+            hints,
+            kind: FailureKind::Failed,
+            lost: false,
+        }
     }
 }
 
@@ -32,7 +42,9 @@ impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
         let Failure { kind, message, details, hints } = failure;
         let message = std::iter::once(message).chain(details).collect::<Vec<_>>().join("\n");
-        Self { what: "could not be run".to_owned(), line: None, message, hints, kind }
+        let lost = kind == FailureKind::Unreachable;
+        let what = if lost { "lost its server" } else { "could not be run" }.to_owned();
+        Self { what, line: None, message, hints, kind, lost }
     }
 }
 
@@ -45,6 +57,17 @@ impl Broken {
             message: words.to_owned(),
             hints: hints(words),
             kind: FailureKind::Failed,
+            lost: false,
+        }
+    }
+
+    /// By the server as a whole, before anything of it was done: for what it says, or for what the server is like now.
+    pub fn turned_away(session: &Session, words: &str) -> Self {
+        match session.refused(words) {
+            failure if failure.kind == FailureKind::Unreachable => {
+                Self { what: "could not be run".to_owned(), lost: false, ..Self::from(failure) }
+            }
+            _ => Self::rejected(words),
         }
     }
 
@@ -58,6 +81,7 @@ impl Broken {
                 "`stepladder lock` shows who holds it; `stepladder status` shows where things stand".to_owned(),
             ],
             kind: FailureKind::Failed,
+            lost: false,
         }
     }
 
@@ -70,7 +94,7 @@ impl Broken {
 
     /// As the failure of a step.
     pub fn of(self, step: &Step, kept: Kept) -> StepFailure {
-        let Self { what, line, message, hints, kind } = self;
+        let Self { what, line, message, hints, kind, .. } = self;
         StepFailure { index: step.index, what, line, message, kept, hints, kind }
     }
 }
@@ -83,7 +107,7 @@ pub fn ended(ended: &Ended) -> Broken {
         Ended::Stopped(StopReason::LeaseLost) => ("was ended: the lease was lost".to_owned(), FailureKind::Failed),
         Ended::Stopped(StopReason::Sibling) => ("was not begun".to_owned(), FailureKind::Failed),
     };
-    Broken { what, line: None, message: String::new(), hints: Vec::new(), kind }
+    Broken { what, line: None, message: String::new(), hints: Vec::new(), kind, lost: false }
 }
 
 /// It had to end, or else what the server said.

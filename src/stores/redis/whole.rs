@@ -2,16 +2,18 @@
 //! way while the answer of the one before is waited for.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lease::millis;
-use super::ledger::{self, kept_down, lua, prepared};
+use super::ledger::{kept_down, lua, prepared};
 use super::locked::Held;
+use super::moved::{Elsewhere, Patience};
 use super::pieces::hear_script;
 use super::ready::Ready;
 use super::session::{Reply, Words, items, text};
 use super::verdict::{self, Broken};
-use crate::domain::{EntryEvent, Failure};
+use crate::domain::Failure;
 use crate::process::identity;
 use crate::process::program::Ended;
 use crate::stores::{Context, Kept, Outcome, StepEvent, StepFailure};
@@ -36,6 +38,7 @@ struct Batch<'a> {
 /// A batch that was sent.
 struct Flight<'a> {
     steps: Vec<Ready<'a>>,
+    packed: Arc<Vec<u8>>,
     sent: Instant,
     timeout: Option<Duration>,
 }
@@ -99,30 +102,56 @@ impl<'a> Line<'a> {
         }
         steps.iter().for_each(|ready| put(&mut words, ready, held));
         self.mark = next;
-        let packed = prepared(&held.session.endpoint, STEPS, words);
+        let packed = Arc::new(prepared(&held.session.endpoint, STEPS, words));
         (context.event)(steps[0].step.index, StepEvent::Started);
         // All of them together: none of them can be told from the others while the script runs.
         let timeout = steps.iter().map(|r| r.step.timeout).sum::<Option<Duration>>();
-        let pushed = held.session.push(packed, 1);
-        self.flying.push_back(Flight { steps, sent: Instant::now(), timeout });
+        let pushed = held.session.push(Arc::clone(&packed), 1);
+        self.flying.push_back(Flight { steps, packed, sent: Instant::now(), timeout });
         pushed.map_err(|failure| self.unknown(held, failure, context))?;
         if self.flying.len() >= AHEAD { self.hear(held, context) } else { Ok(()) }
     }
 
-    /// Hears the oldest batch out.
+    /// Hears the oldest batch out, wherever the ledger is by then.
     fn hear(&mut self, held: &mut Held, context: &Context<'_>) -> Result<(), StepFailure> {
-        let Some(flight) = self.flying.front() else { return Ok(()) };
-        let (sent, timeout) = (flight.sent, flight.timeout);
-        let (reply, cut) = match hear_script(&mut held.session, sent, timeout, context) {
-            Ok(heard) => heard,
-            Err(failure) => return Err(self.unknown(held, failure, context)),
+        let mut patience = Patience::new();
+        let (reply, cut) = loop {
+            let Some(flight) = self.flying.front() else { return Ok(()) };
+            let (reply, cut) = match hear_script(&mut held.session, flight.sent, flight.timeout, context) {
+                Ok(heard) => heard,
+                Err(failure) => return Err(self.unknown(held, failure, context)),
+            };
+            let elsewhere = Elsewhere::of_reply(&reply).filter(|_| cut.is_none() && context.stop.asked().is_none());
+            let again = match elsewhere {
+                Some(elsewhere) => self.again(held, &elsewhere, &mut patience),
+                None => Ok(false),
+            };
+            if !again.map_err(|failure| self.unknown(held, failure, context))? {
+                break (reply, cut);
+            }
         };
         let Some(flight) = self.flying.pop_front() else { return Ok(()) };
-        let outcome = told(&flight.steps, reply, cut.as_ref(), context);
+        let outcome = told(held, &flight.steps, reply, cut.as_ref(), context);
         if outcome.is_err() {
             self.drain(held);
         }
         outcome
+    }
+
+    /// Sends all again that is on its way, when the oldest has to go elsewhere: what was sent behind it was refused too, or did
+    /// nothing without its mark. False when there is no other place, or it has taken too long.
+    fn again(&mut self, held: &mut Held, elsewhere: &Elsewhere, patience: &mut Patience) -> Result<bool, Failure> {
+        for _ in 1..self.flying.len() {
+            held.session.pull(|| None::<()>)?;
+        }
+        if !held.session.follow(elsewhere, patience) {
+            self.flying.truncate(1);
+            return Ok(false);
+        }
+        for flight in &self.flying {
+            held.session.push(Arc::clone(&flight.packed), 1)?;
+        }
+        Ok(true)
     }
 
     /// What was sent behind a failure does nothing; its answers must not be taken for others.
@@ -135,7 +164,7 @@ impl<'a> Line<'a> {
     /// The connection broke while scripts ran: the ledger knows which of their steps got to their end.
     fn unknown(&mut self, held: &mut Held, failure: Failure, context: &Context<'_>) -> StepFailure {
         let steps: Vec<Ready<'_>> = self.flying.drain(..).flat_map(|flight| flight.steps).collect();
-        unknown(held, &steps, failure, context)
+        held.settle(&steps, failure.into(), context)
     }
 }
 
@@ -157,13 +186,20 @@ fn put(words: &mut Words, ready: &Ready<'_>, held: &Held) {
 }
 
 /// What came of the steps of one script.
-fn told(steps: &[Ready<'_>], reply: Reply, cut: Option<&Ended>, context: &Context<'_>) -> Result<(), StepFailure> {
+fn told(
+    held: &mut Held,
+    steps: &[Ready<'_>],
+    reply: Reply,
+    cut: Option<&Ended>,
+    context: &Context<'_>,
+) -> Result<(), StepFailure> {
     let first = &steps[0];
     let said = match reply {
         Ok(said) => said,
         // An error of the whole means that nothing of it was done: killed before it wrote, or refused at once.
         Err(words) => {
-            return Err(verdict::ended_or(cut, Broken::rejected(&words)).of(first.step, first.resumed()));
+            let refused = Broken::turned_away(&held.session, &words);
+            return Err(verdict::ended_or(cut, refused).of(first.step, first.resumed()));
         }
     };
     let parts = items(&said);
@@ -183,7 +219,7 @@ fn told(steps: &[Ready<'_>], reply: Reply, cut: Option<&Ended>, context: &Contex
             (context.event)(ready.step.index, StepEvent::Started);
         }
         let duration_ms = text(took).and_then(|took| took.parse().ok()).unwrap_or(0);
-        (context.event)(ready.step.index, StepEvent::Done { duration_ms });
+        held.done(ready.step, duration_ms, context);
     }
     match steps.get(durations.len()) {
         None => Ok(()),
@@ -192,34 +228,12 @@ fn told(steps: &[Ready<'_>], reply: Reply, cut: Option<&Ended>, context: &Contex
                 (context.event)(ready.step.index, StepEvent::Started);
             }
             let done = ready.from() + word(1).parse::<usize>().unwrap_or(0);
+            if Elsewhere::of(&word(2)) == Some(Elsewhere::Master) {
+                // A replica: nothing was written, whatever the script is about.
+                return Err(Broken::turned_away(&held.session, &word(2)).of(ready.step, ready.resumed()));
+            }
             Err(Broken::rejected(&word(2)).at(ready.line(done)).of(ready.step, ready.kept(done)))
         }
         Some(ready) => Err(Broken::rejected("the server did not say what came of it").of(ready.step, Kept::Unknown)),
     }
-}
-
-/// The connection broke while scripts ran: the ledger knows which of them got to their end.
-pub fn unknown(held: &mut Held, batch: &[Ready<'_>], failure: Failure, context: &Context<'_>) -> StepFailure {
-    let Ok(ledger) = ledger::look(&mut held.session) else {
-        return Broken::from(failure).of(batch[0].step, Kept::Unknown);
-    };
-    let ours = |ready: &Ready<'_>| {
-        let index = i64::try_from(ready.step.index).ok();
-        let mut entries = ledger.entries.iter().rev();
-        entries.find(|e| e.run == held.owner.run && Some(e.ordinal) == index && e.event != EntryEvent::Failed)
-    };
-    for ready in batch {
-        match ours(ready) {
-            Some(entry) if entry.event == EntryEvent::Done => {
-                let duration_ms = entry.duration_ms.unwrap_or(0);
-                (context.event)(ready.step.index, StepEvent::Done { duration_ms });
-            }
-            Some(entry) => {
-                return Broken::from(failure).of(ready.step, Kept::Half(entry.parts_done.zip(entry.parts_total)));
-            }
-            None => return Broken::from(failure).of(ready.step, Kept::Nothing),
-        }
-    }
-    let last = batch[batch.len() - 1].step;
-    Broken::from(failure).of(last, Kept::All)
 }
