@@ -156,12 +156,7 @@ fn when_another_store_fails_the_step_at_work_ends_and_no_other_begins() {
     let said = world.run("up");
     assert_eq!(said.code, 1, "{}", said.all());
     assert!(said.all().contains("other/001_fails") && said.all().contains("not begun: 2 further"), "{}", said.all());
-    assert_eq!(
-        ask("MATCH (n:Whole) WITH n ORDER BY n.n RETURN toString(collect(n.n)) "),
-        "\"[1, 2]\"",
-        "{}",
-        said.all()
-    );
+    assert_eq!(ask("MATCH (n:Whole) RETURN sum(n.n)"), "3", "{}", said.all());
     assert_eq!(ask("MATCH (e:StepladderMigration) RETURN count(e)"), "2", "{}", said.all());
     world.ok("status");
     ask("MATCH (n) DETACH DELETE n");
