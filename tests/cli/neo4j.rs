@@ -1,5 +1,6 @@
 //! Neo4j: data alone is one transaction with its entry, and requests. Left out without `STEPLADDER_TEST_NEO4J_URL`; in CI that is a failure.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -89,6 +90,75 @@ fn data_alone_is_one_transaction_with_its_entry() {
     // Schema keeps its journal.
     world.write(up, "CREATE (:Whole {n: 1});\nCREATE INDEX whole_n IF NOT EXISTS FOR (w:Whole) ON (w.n);\n");
     assert!(dry(&world).contains("no transaction: CREATE INDEX whole_n"), "{}", dry(&world));
+    ask("MATCH (n) DETACH DELETE n");
+}
+
+#[test]
+fn a_step_is_told_as_done_while_the_next_one_is_at_work() {
+    let Some((world, _alone)) = project() else { return };
+    let migration = |name: &str, up: &str| {
+        world.write(&format!("migrations/neo4j/{name}.up.cypher"), up);
+        world.write(&format!("migrations/neo4j/{name}.down.cypher"), "MATCH (n:Whole) DELETE n;\n");
+    };
+    let slow = "UNWIND range(1, 100000000) AS x WITH x WHERE sin(x) > 2 RETURN count(x);\n";
+    migration("001_first", "CREATE (:Whole {n: 1});\n");
+    migration("002_slow", &format!("// stepladder: timeout 2s\nCREATE (:Whole {{n: 2}});\n{slow}"));
+    migration("003_third", "CREATE (:Whole {n: 3});\n");
+
+    let mut running = world.command("up --json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(running.stdout.take().unwrap()).lines().map(|line| (Instant::now(), line.unwrap()));
+    let told: Vec<(Instant, String)> = lines.collect();
+    assert_eq!(running.wait().unwrap().code(), Some(1));
+    let when = |event: &str, name: &str| {
+        let is_it = |line: &str| line.contains(&format!("\"{event}\"")) && line.contains(name);
+        told.iter().find(|(_, line)| is_it(line)).unwrap_or_else(|| panic!("{event} of {name}: {told:?}")).0
+    };
+    // The slow one is what is late, not the one that was waited for; and its time begins with itself.
+    assert!(when("step_failed", "002_slow") - when("step_done", "001_first") > Duration::from_secs(1), "{told:?}");
+    assert!(when("step_failed", "002_slow") - when("step_started", "002_slow") > Duration::from_secs(1), "{told:?}");
+    assert_eq!(ask("MATCH (n:Whole) RETURN n.n"), "1");
+
+    // One that is refused behind others is named with its line, and they are kept.
+    migration("002_slow", "CREATE (:Whole {n: 2});\n");
+    migration("003_third", "CREATE (:Whole {n: 3});\n\nCREATE (:Whole {n: 1 / 0});\n");
+    let all = world.run("up").all();
+    assert!(all.contains("003_third.up.cypher:3") && all.contains("nothing of it was kept"), "{all}");
+    assert_eq!(ask(COUNT), "2");
+    ask("MATCH (n) DETACH DELETE n");
+}
+
+#[test]
+fn when_another_store_fails_the_step_at_work_ends_and_no_other_begins() {
+    let Some((world, _alone)) = project() else { return };
+    world.write("stepladder.toml", "[stores.neo4j]\n[stores.other]\nkind = \"memory\"\nurl = \"memory:other\"\n");
+    let slow = "UNWIND range(1, 6000000) AS x WITH x WHERE sin(x) > 2 RETURN count(x)";
+    for (n, more) in [(1, ""), (2, slow), (3, ""), (4, "")] {
+        let more = if more.is_empty() { String::new() } else { format!("{more};\n") };
+        world.write(&format!("migrations/neo4j/00{n}_a.up.cypher"), format!("CREATE (:Whole {{n: {n}}});\n{more}"));
+        world.write(&format!("migrations/neo4j/00{n}_a.down.cypher"), "MATCH (n:Whole) DELETE n;\n");
+    }
+    // The other store fails while the second script is at work.
+    let (login, port) = place();
+    let http = port.parse::<u16>().unwrap() + 1;
+    let question =
+        "SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery STARTS WITH 'UNWIND range(1, 6' RETURN count(*)";
+    world.write(
+        "migrations/other/001_fails.up.sh",
+        format!(
+            "cat >question.json <<'JSON'\n{{\"statements\": [{{\"statement\": \"{question}\"}}]}}\nJSON\n\
+             for i in $(seq 600); do\n\
+             curl -s -u '{login}' -H 'Content-Type: application/json' -d @question.json \
+             http://127.0.0.1:{http}/db/neo4j/tx/commit | grep -q '\"row\":\\[1\\]' && exit 3\n\
+             sleep 0.1\ndone\n"
+        ),
+    );
+    world.write("migrations/other/001_fails.down.sh", "true\n");
+    let said = world.run("up");
+    assert_eq!(said.code, 1, "{}", said.all());
+    assert!(said.all().contains("other/001_fails") && said.all().contains("not begun: 2 further"), "{}", said.all());
+    assert_eq!(ask("MATCH (n:Whole) RETURN sum(n.n)"), "3", "{}", said.all());
+    assert_eq!(ask("MATCH (e:StepladderMigration) RETURN count(e)"), "2", "{}", said.all());
+    world.ok("status");
     ask("MATCH (n) DETACH DELETE n");
 }
 

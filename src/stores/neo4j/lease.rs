@@ -45,14 +45,18 @@ pub fn holder(session: &mut Session) -> Result<Option<Holder>, Failure> {
     }))
 }
 
-/// Tries to take the lease once. Who had it is read first, and it changes hands only if it is still theirs.
+/// Tries to take the lease once from whom it was `seen` with. It changes hands only if it is still theirs.
 ///
 /// # Errors
 /// The server's refusal.
-pub fn take(session: &mut Session, owner: &Owner, length: Duration) -> Result<Attempt, Failure> {
+pub fn take(
+    session: &mut Session,
+    owner: &Owner,
+    length: Duration,
+    mut seen: Option<Holder>,
+) -> Result<Attempt, Failure> {
     // A holder that goes away between the two statements makes another round worth while.
     for _ in 0..3 {
-        let seen = holder(session)?;
         let taken = match &seen {
             None => session.write_with(
                 &format!(
@@ -68,8 +72,9 @@ pub fn take(session: &mut Session, owner: &Owner, length: Duration) -> Result<At
         if !taken.is_empty() {
             return Ok(Attempt::Ours(seen));
         }
+        seen = holder(session)?;
     }
-    match holder(session)? {
+    match seen {
         Some(holder) => Ok(Attempt::Held(holder)),
         None => Err(Failure::failed("the lease changed hands three times in a moment").hint("run the command again")),
     }
@@ -141,12 +146,12 @@ pub fn release(session: &mut Session, token: &str) -> Result<(), Failure> {
     session.write_with(&statement, [("token", Value::text(token))]).map(drop)
 }
 
-/// Lets no further step begin: the client has been given all of them.
+/// Lets no further step begin: the client has been given all of them. One that is in a transaction by now may end it.
 ///
 /// # Errors
 /// The server's refusal.
 pub fn ask_to_stop(session: &mut Session, token: &str, stop: bool) -> Result<(), Failure> {
-    let set = if stop { "SET l.stop = true" } else { "REMOVE l.stop" };
+    let set = if stop { format!("SET l.stop = {NOW}") } else { "REMOVE l.stop".to_owned() };
     let statement = format!("MATCH (l:StepladderLease {{id: 1}}) WHERE l.token = $token {set}");
     session.write_with(&statement, [("token", Value::text(token))]).map(drop)
 }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::ahead::Aide;
 use super::bolt::Value;
+use super::frame::{Feed, Frame};
 use super::lease::{self, Pulse};
 use super::ledger::{self, Guard, LEASE_LOST, Query};
 use super::requests::{self, EXTENSION, Ways, Writer};
-use super::script::{Frame, Unfit, has_commands, parts};
+use super::script::{has_commands, parts};
 use super::session::Session;
-use super::shell::{self, Talked};
-use super::trust_store;
+use super::shell::Shell;
+use super::talk::{Talk, Talked};
 use super::{CLIENT, verdict, wipe};
-use tempfile::NamedTempFile;
 
 use crate::config::scrub;
 use crate::domain::{EntryEvent, Failure, Version};
@@ -37,6 +38,8 @@ pub struct Held {
     pub took_over: Option<Holder>,
     /// The client, once it was looked for.
     pub program: Option<PathBuf>,
+    /// One that was started before it was needed.
+    pub shell: Option<Shell>,
 }
 
 impl Locked for Held {
@@ -73,6 +76,8 @@ impl Locked for Held {
     }
 
     fn record(&mut self, entry: &NewEntry) -> Result<(), Failure> {
+        // A program comes first, and nobody knows for how long, or what it does to the server.
+        self.shell = None;
         let query = self.guard().append(entry, &self.owner, "");
         self.guarded(&query)
     }
@@ -119,6 +124,7 @@ struct Seen {
 impl Held {
     /// Runs scripts of requests.
     fn run_requests(&mut self, steps: &[Step], context: &Context<'_>) -> Result<Outcome, StepFailure> {
+        self.shell = None;
         let (ways, agent) = (Ways::of(self.session.endpoint()), requests::agent(self.session.endpoint()));
         let mut book = Writer { session: &mut self.session, owner: &self.owner, agent };
         http::run(&mut book, &ways, steps, context).map_err(|failure| self.scrubbed(failure))
@@ -161,48 +167,44 @@ impl Held {
         Ok(self.program.clone().unwrap_or_default())
     }
 
-    /// The certificates of `ca` as the client's JVM reads them.
-    fn trust_store(&self) -> Result<Option<NamedTempFile>, Failure> {
-        let certificates = self.session.endpoint().certificates();
-        let file = (!certificates.is_empty()).then(|| trust_store::file(certificates)).transpose();
-        file.map_err(|e| Failure::failed(format!("the client's trust store cannot be written: {e}")))
+    /// A shell that is running already, or a new one.
+    fn shell(&mut self) -> Result<Shell, Failure> {
+        if let Some(shell) = self.shell.take().filter(Shell::is_fresh) {
+            return Ok(shell);
+        }
+        let program = self.program()?;
+        Shell::start(program, self.session.endpoint(), &self.settings)
     }
 
     /// One client for these steps.
     fn talk(&mut self, steps: &[Step], context: &Context<'_>, seed: bool) -> Result<Outcome, StepFailure> {
         let Some(first) = steps.first() else { return Ok(Outcome::AllDone) };
-        let program = self.program().map_err(|f| StepFailure::before(first.index, f))?;
         let mark = identity::token();
-        let text = self.text(steps, &mark, seed).map_err(|unfit| verdict::unfit(first, unfit))?;
-        let mut line = shell::command(program, self.session.endpoint(), &self.settings.root);
-        // The file stays until the shell has ended.
-        let store = self.trust_store().map_err(|f| StepFailure::before(first.index, f))?;
-        if let Some(store) = &store {
-            shell::trust(&mut line, &self.settings, store.path());
-        }
+        let database = self.session.endpoint().database.as_deref();
+        let frame = Frame { owner: Some(&self.owner), database, mark: &mark };
+        let Feed { text, plans, .. } = frame.all(steps, seed).map_err(|unfit| verdict::unfit(first, unfit))?;
+        let shell = self.shell().map_err(|f| StepFailure::before(first.index, f))?;
+        let aide = Aide::start(self.session.another(), &self.owner.run, plans);
         let (mut session, token) = (self.session.another(), self.owner.token.clone());
         let mut asked = false;
         let mut ask_to_stop = || {
             // Where it cannot be said, the steps that the client has go on until it is ended.
             asked = lease::ask_to_stop(&mut session, &token, true).is_ok();
         };
-        let talked = shell::talk(&line, text, &mark, steps, context, &mut ask_to_stop).map_err(|e| {
-            StepFailure::before(first.index, Failure::unreachable(format!("cypher-shell cannot be started: {e}")))
+        let talk = Talk::new(&mark, steps, context, &aide);
+        let mut talked = shell.talk(text, talk, &mut ask_to_stop).map_err(|e| {
+            StepFailure::before(first.index, Failure::unreachable(format!("cypher-shell cannot be waited for: {e}")))
         })?;
         if asked {
             let _ = lease::ask_to_stop(&mut self.session, &self.owner.token, false);
         }
-        self.judge(steps, &talked, context, seed)
-    }
-
-    fn text(&self, steps: &[Step], mark: &str, seed: bool) -> Result<String, Unfit> {
-        let database = self.session.endpoint().database.as_deref();
-        let frame = Frame { owner: Some(&self.owner), database, mark };
-        let mut text = String::new();
-        for step in steps {
-            text.push_str(&if seed { frame.seed(step)? } else { frame.step(step)? });
+        if talked.waiting.is_some()
+            && let Some(step) = steps.get(talked.done)
+            && self.seen(steps).is_ok_and(|seen| seen.get(&step.index).is_some_and(|seen| seen.done))
+        {
+            talked.confirm(steps, context);
         }
-        Ok(text + &frame.end())
+        self.judge(steps, &talked, context, seed)
     }
 
     /// What came of it, by what was heard and by what the ledger says.

@@ -4,8 +4,10 @@
 //! runs anything. Schema and data never share a transaction, so each statement is journalled by itself; one that is certainly
 //! data shares its transaction with its journal. Ledger and lease are spoken to in process ([`bolt`], [`session`]).
 
+mod ahead;
 mod bolt;
 mod endpoint;
+mod frame;
 mod lease;
 mod ledger;
 mod locked;
@@ -14,18 +16,21 @@ mod requests;
 mod script;
 mod session;
 mod shell;
+mod talk;
 mod trust_store;
 mod verdict;
 mod wipe;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use self::endpoint::{Endpoint, SCHEMES};
+use self::frame::{Feed, Frame};
 use self::lease::Attempt;
 use self::locked::Held;
 use self::requests::{EXTENSION, Ways};
-use self::script::Frame;
 use self::session::Session;
+use self::shell::Shell;
 use super::{
     Atomicity, Card, Client, Holder, Kind, Ledger, Needed, Owner, Preview, Probe, Settings, Step, Store, StoredScript,
     Taken, http,
@@ -67,17 +72,19 @@ pub static KIND: Kind = Kind {
 
 fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
     let endpoint = Arc::new(Endpoint::resolve(settings)?);
-    Ok(Box::new(Neo4j { settings: settings.clone(), session: Session::new(endpoint) }))
+    Ok(Box::new(Neo4j { settings: settings.clone(), session: Session::new(endpoint), wanted: OnceLock::new() }))
 }
 
 /// A database, seen from outside.
 struct Neo4j {
     settings: Settings,
     session: Session,
+    /// The client, once a run that needs it is about to begin.
+    wanted: OnceLock<PathBuf>,
 }
 
 impl Neo4j {
-    fn program(&self) -> Result<std::path::PathBuf, Failure> {
+    fn program(&self) -> Result<PathBuf, Failure> {
         crate::process::find::client(&CLIENT, self.settings.client.as_deref(), &self.settings.name, None)
     }
 }
@@ -122,10 +129,11 @@ impl Store for Neo4j {
                 let preview = http::preview(std::slice::from_ref(step), &requests::base(endpoint), &Ways::of(endpoint));
                 return Ok(preview?.steps.concat());
             }
-            let text = frame.step(step).map_err(|unfit| {
+            let mut feed = Feed::default();
+            frame.step(&mut feed, step, false).map_err(|unfit| {
                 Failure::findings(format!("{}:{}: {}", step.path, unfit.line, unfit.message)).hint(unfit.hint)
             })?;
-            Ok(text.lines().map(str::to_owned).collect())
+            Ok(feed.text.lines().map(str::to_owned).collect())
         });
         Ok(Preview { client, steps: shown.collect::<Result<_, Failure>>()? })
     }
@@ -146,20 +154,30 @@ impl Store for Neo4j {
     }
 
     fn find_client(&self, needed: &[Needed<'_>]) -> Result<(), Failure> {
-        Needed::first(needed.iter().filter(|n| n.script.extension != EXTENSION), |_| self.program())
+        Needed::first(needed.iter().filter(|n| n.script.extension != EXTENSION), |_| {
+            let program = self.program()?;
+            let _ = self.wanted.set(program.clone());
+            Ok(program)
+        })
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {
-        if ledger::format(&mut self.session)?.is_none() {
+        let has_ledger = ledger::format(&mut self.session)?.is_some();
+        let seen = if has_ledger { lease::holder(&mut self.session)? } else { None };
+        // Once it is likely that there will be work for it. Where it cannot be started, that is said when it is needed.
+        let free = seen.as_ref().is_none_or(|holder| holder.is_stale(owner));
+        let program = self.wanted.get().filter(|_| free);
+        let shell = program.and_then(|p| Shell::start(p.clone(), self.session.endpoint(), &self.settings).ok());
+        if !has_ledger {
             ledger::create(&mut self.session)?;
         }
-        match lease::take(&mut self.session, owner, self.settings.lease)? {
+        match lease::take(&mut self.session, owner, self.settings.lease, seen)? {
             Attempt::Held(holder) => Ok(Taken::Held(holder)),
             Attempt::Ours(took_over) => {
                 let another = self.session.another();
                 let session = std::mem::replace(&mut self.session, another);
-                let settings = self.settings.clone();
-                Ok(Taken::Ours(Box::new(Held { session, settings, owner: owner.clone(), took_over, program: None })))
+                let (settings, program) = (self.settings.clone(), self.wanted.get().cloned());
+                Ok(Taken::Ours(Box::new(Held { session, settings, owner: owner.clone(), took_over, program, shell })))
             }
         }
     }

@@ -52,12 +52,34 @@ impl Session {
     /// # Errors
     /// The server cannot be reached, or refuses.
     pub fn read(&mut self, statement: &str) -> Result<Rows, Failure> {
+        self.read_with(statement, [])
+    }
+
+    /// Asks with parameters.
+    ///
+    /// # Errors
+    /// As [`Session::read`].
+    pub fn read_with<const N: usize>(&mut self, text: &str, values: [(&str, Value); N]) -> Result<Rows, Failure> {
         let had_one = self.connection.is_some();
-        match self.run(statement) {
-            Err(Trouble::Line(_)) if had_one => self.run(statement),
+        let values = Value::map(values);
+        match self.run_with(text, &values) {
+            Err(Trouble::Line(_)) if had_one => self.run_with(text, &values),
             other => other,
         }
         .map_err(|trouble| self.failure(trouble))
+    }
+
+    /// Has the server plan a statement that somebody is about to run, behind a change in the same transaction or not.
+    ///
+    /// # Errors
+    /// The trouble as it came.
+    pub fn plan(&mut self, query: &Query, behind_change: bool) -> Result<(), Trouble> {
+        let values = Value::map([("stepladder", Value::text(&query.parameter))]);
+        if !behind_change {
+            return self.run_with(&format!("EXPLAIN {}", query.text), &values).map(drop);
+        }
+        let database = self.endpoint.database.clone();
+        self.connected()?.plan_behind_change(&query.text, values, database.as_deref())
     }
 
     /// Writes. What was lost on its way is not sent twice.

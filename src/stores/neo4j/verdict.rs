@@ -2,7 +2,7 @@
 
 use super::ledger::{ASKED_TO_STOP, LEASE_LOST};
 use super::script::{Unfit, parts};
-use super::shell::Talked;
+use super::talk::Talked;
 use crate::domain::FailureKind;
 use crate::process::program::Ended;
 use crate::stores::{Kept, Step, StepFailure, StopReason};

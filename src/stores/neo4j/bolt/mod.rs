@@ -58,6 +58,8 @@ pub struct Connection {
 const HELLO: u8 = 0x01;
 const RESET: u8 = 0x0F;
 const RUN: u8 = 0x10;
+const BEGIN: u8 = 0x11;
+const ROLLBACK: u8 = 0x13;
 const PULL: u8 = 0x3F;
 const ROUTE: u8 = 0x66;
 const LOGON: u8 = 0x6A;
@@ -140,22 +142,51 @@ impl Connection {
         parameters: Value,
         database: Option<&str>,
     ) -> Result<Vec<Vec<Value>>, Trouble> {
-        let extra = match database {
-            Some(name) => Value::map([("db", Value::text(name))]),
-            None => Value::map([]),
-        };
+        let rows = self.rows(statement, parameters, within(database));
+        self.reset_after(rows)
+    }
+
+    /// Has the server plan a statement as one of a transaction that has changed something, which it plans apart.
+    ///
+    /// # Errors
+    /// As [`Connection::run`].
+    pub fn plan_behind_change(
+        &mut self,
+        statement: &str,
+        parameters: Value,
+        database: Option<&str>,
+    ) -> Result<(), Trouble> {
+        let planned = self.plan_and_roll_back(statement, parameters, database);
+        self.reset_after(planned)
+    }
+
+    fn plan_and_roll_back(
+        &mut self,
+        statement: &str,
+        parameters: Value,
+        database: Option<&str>,
+    ) -> Result<(), Trouble> {
+        self.ask(BEGIN, vec![within(database)])?;
+        self.rows("CREATE ()", Value::map([]), Value::map([]))?;
+        self.rows(&format!("EXPLAIN {statement}"), parameters, Value::map([]))?;
+        self.ask(ROLLBACK, vec![]).map(drop)
+    }
+
+    fn rows(&mut self, statement: &str, parameters: Value, extra: Value) -> Result<Vec<Vec<Value>>, Trouble> {
         self.send(RUN, vec![Value::text(statement), parameters, extra])?;
         self.send(PULL, vec![Value::map([("n", Value::Int(-1))])])?;
         let mut rows = Vec::new();
         let begun = self.answer(&mut rows);
         let pulled = self.answer(&mut rows);
-        if let Err(trouble) = begun.and(pulled) {
-            if matches!(trouble, Trouble::Refused(..)) {
-                self.ask(RESET, vec![])?;
-            }
-            return Err(trouble);
+        begun.and(pulled).map(|_| rows)
+    }
+
+    /// Behind a refusal the server hears nothing until it is reset.
+    fn reset_after<T>(&mut self, outcome: Result<T, Trouble>) -> Result<T, Trouble> {
+        if matches!(outcome, Err(Trouble::Refused(..))) {
+            self.ask(RESET, vec![])?;
         }
-        Ok(rows)
+        outcome
     }
 
     /// The servers that take writes for a database, as a cluster says.
@@ -165,17 +196,12 @@ impl Connection {
     pub fn writers(&mut self, database: Option<&str>, own: &Address) -> Result<Vec<Address>, Trouble> {
         let name = database.map_or(Value::Null, Value::text);
         let third = match self.version >= (4, 4) {
-            true => database.map_or(Value::map([]), |d| Value::map([("db", Value::text(d))])),
+            true => within(database),
             false => name,
         };
         let context = Value::map([("address", Value::text(own.to_string()))]);
-        let answer = match self.ask(ROUTE, vec![context, Value::List(vec![]), third]) {
-            Err(trouble @ Trouble::Refused(..)) => {
-                self.ask(RESET, vec![])?;
-                return Err(trouble);
-            }
-            other => other?,
-        };
+        let answer = self.ask(ROUTE, vec![context, Value::List(vec![]), third]);
+        let answer = self.reset_after(answer)?;
         let servers = answer.get("rt").and_then(|rt| rt.get("servers")).cloned().unwrap_or(Value::Null);
         let writers = servers.as_list().iter().filter(|s| s.get("role").and_then(Value::as_text) == Some("WRITE"));
         let addresses = writers.filter_map(|s| s.get("addresses")).flat_map(Value::as_list).filter_map(Value::as_text);
@@ -236,6 +262,11 @@ impl Connection {
             }
         }
     }
+}
+
+/// The database that a transaction is for.
+fn within(database: Option<&str>) -> Value {
+    database.map_or(Value::map([]), |name| Value::map([("db", Value::text(name))]))
 }
 
 fn connect(address: &Address) -> Result<TcpStream, Trouble> {
