@@ -19,6 +19,15 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(format!("STEPLADDER_TEST_{name}")).ok().filter(|v| !v.is_empty())
 }
 
+/// Where a server is; none without one, and then there is nothing to test against.
+fn server_url(server: &str) -> Option<String> {
+    let wish = std::env::var("STEPLADDER_TEST_SERVERS").unwrap_or_default();
+    let needed = wish == "all" || wish != "none" && std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
+    let url = variable(&format!("{server}_URL")).filter(|_| wish != "none");
+    assert!(url.is_some() || !needed, "STEPLADDER_TEST_{server}_URL is not set");
+    url
+}
+
 /// Runs SQL as the superuser, in a database of the server's.
 pub fn ask(server: &str, database: &str, sql: &str) -> String {
     try_ask(server, database, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
@@ -47,14 +56,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// None without a server: then there is nothing to test against.
+    /// None without a server.
     pub fn new(kind: &str, server: &'static str, role: &'static str, test: &str) -> Option<Self> {
-        let wish = std::env::var("STEPLADDER_TEST_SERVERS").unwrap_or_default();
-        let needed =
-            wish == "all" || wish != "none" && std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
-        let url = variable(&format!("{server}_URL")).filter(|_| wish != "none");
-        assert!(url.is_some() || !needed, "STEPLADDER_TEST_{server}_URL is not set");
-        let url = url?;
+        let url = server_url(server)?;
         let (host, port) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap().0.split_once(':').unwrap();
         let database = format!("conf_cli_{test}_{}", std::process::id());
         let world = World::new()
@@ -62,7 +66,6 @@ impl Store {
             .file(&format!("migrations/{kind}/001_a.down.sql"), "drop table way;\n");
         ask(server, "postgres", &format!("create database {database}"));
         ask(server, "postgres", &format!("alter database {database} owner to {role}"));
-        // Since PostgreSQL 15 a database's owner owns `public`; before, everybody might write to it.
         Some(Self { world, server, role, host: host.to_owned(), port: port.to_owned(), database, sides: 2 })
     }
 
@@ -127,7 +130,14 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        ask(self.server, "postgres", &format!("drop database if exists {} with (force)", self.database));
+        let drop = format!("drop database if exists {}", self.database);
+        // The pooler's connections outlive their clients; before PostgreSQL 13 they must be ended by hand.
+        if try_ask(self.server, "postgres", &format!("{drop} with (force)")).is_err() {
+            let end =
+                format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'", self.database);
+            ask(self.server, "postgres", &end);
+            ask(self.server, "postgres", &drop);
+        }
     }
 }
 
@@ -139,6 +149,9 @@ fn dead_port() -> u16 {
 #[test]
 fn a_role_that_may_create_nothing_is_told_so() {
     let Some(store) = Store::plain("reader") else { return };
+    // Before PostgreSQL 15 everybody may.
+    let closed = "revoke create on schema public from public; grant create on schema public to stepladder";
+    ask(store.server, &store.database, closed);
     let reader = store.url("").replace("//stepladder:", "//stepladder_reader:");
     let words = ["the ledger cannot be created", "permission denied", "hint", "stepladder_reader", "`schema`"];
     store.is_refused(&reader, 1, &words);
@@ -319,10 +332,9 @@ fn no_secret_is_on_a_command_line() {
 
 #[test]
 fn a_pooler_is_gone_through_without_tls() {
-    let Some(mut store) = Store::plain("pooler") else { return };
+    let (Some(pooler), Some(mut store)) = (server_url("PGBOUNCER"), Store::plain("pooler")) else { return };
     // Both sides are lent the same connection.
     store.sides = 1;
-    let pooler = variable("PGBOUNCER_URL").expect("the pooler before the server");
     let place = pooler.rsplit_once('/').unwrap().0;
     store.goes_by(&format!("{place}/{}?sslmode=disable", store.database));
     store.is_refused(&format!("{place}/{}?sslmode=require", store.database), 6, &["does not support TLS", "sslmode"]);
