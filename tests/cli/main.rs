@@ -39,6 +39,10 @@ mod neo4j;
 mod output;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_templates;
+#[cfg(feature = "postgres")]
+mod postgres_tls;
 #[cfg(feature = "elasticsearch")]
 mod proxies;
 #[cfg(feature = "redis")]

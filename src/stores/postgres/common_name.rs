@@ -11,9 +11,9 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// Whether the certificate is made out to the host by its common name.
 pub fn names(certificate: &CertificateDer<'_>, host: &ServerName<'_>) -> bool {
     let Ok(certificate) = Certificate::from_der(certificate) else { return false };
-    let parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
-    // libpq looks at the last one.
-    let found = parts.filter(|part| part.oid == COMMON_NAME).last();
+    let mut parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    // Of several the first one, as in libpq.
+    let found = parts.find(|part| part.oid == COMMON_NAME);
     found.and_then(|part| std::str::from_utf8(part.value.value()).ok()).is_some_and(|name| fits(name, &host.to_str()))
 }
 

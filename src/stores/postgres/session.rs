@@ -63,9 +63,10 @@ impl Session {
     /// # Errors
     /// The server's refusal, or that it cannot be reached.
     pub fn read(&mut self, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
-        let first = self.send(sql);
-        match first {
-            Err(_) if self.client.is_none() => self.send(sql),
+        // Who could not be reached, or turned us away, is not asked twice: a wrong password counts each time.
+        let was_there = self.client.is_some();
+        match self.send(sql) {
+            Err(_) if was_there && self.client.is_none() => self.send(sql),
             other => other,
         }
     }

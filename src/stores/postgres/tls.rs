@@ -65,13 +65,16 @@ impl Wanted {
                     .hint("the values are disable, allow, prefer, require, verify-ca and verify-full"));
             }
         };
+        // As in libpq, TLS is no matter where no network lies between.
+        let is_local = endpoint.servers.iter().all(Server::is_local);
+        let check = if is_local { Check::Nothing } else { check };
         if check != Check::Nothing && roots == Roots::None {
             return Err(Failure::usage(
                 "sslmode wants the server's certificate verified, and no root certificate is set",
             )
             .hint("set sslrootcert to a file, or to `system`, or put the file at ~/.postgresql/root.crt"));
         }
-        let identity = if mode == "disable" { None } else { identity(endpoint)? };
+        let identity = if is_local || mode == "disable" { None } else { identity(endpoint)? };
         let revoked = if check == Check::Nothing { None } else { file(endpoint, "sslcrl") };
         let names_host = endpoint.get("sslsni") != Some("0");
         Ok(Self { tries, check, roots, revoked, identity, versions: versions(endpoint)?, names_host })
