@@ -3,6 +3,8 @@
 //! Two things are more than `redis-cli` knows: lines that begin with `#` are comments, and a quoted value may go on over
 //! several lines. A line break inside quotes is one LF whatever the file's line ends are, as the script's checksum has it.
 
+use std::borrow::Cow;
+
 use super::wrong::Wrong;
 
 /// A command of a script: one part.
@@ -33,7 +35,11 @@ const QUOTES: &str = "inside double quotes `\\\"`, `\\\\`, `\\n`, `\\r`, `\\t` a
 /// # Errors
 /// A quote that is never closed, or that something follows without a blank.
 pub fn commands(text: &str) -> Result<Vec<Command>, Wrong> {
-    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.trim_start_matches('\u{feff}');
+    let text = match text.contains('\r') {
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::Borrowed(text),
+    };
     let mut reader = Reader { bytes: text.as_bytes(), at: 0, line: 1 };
     let mut commands = Vec::new();
     while reader.at < reader.bytes.len() {

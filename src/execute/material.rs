@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crate::discover;
@@ -33,6 +34,35 @@ pub fn materialise(
         step.down = Some(read_down(down, root)?);
     }
     Ok(step)
+}
+
+/// The same of steps that a store gets together, as far as their texts are files. Reading is mostly waiting for the system, so two
+/// threads take half the time for many; none where the ledger has the text.
+pub fn from_files(
+    plan: &[PlannedStep],
+    indices: &[usize],
+    card: &Card,
+    timeout: Option<Duration>,
+    root: &Path,
+) -> Vec<Option<Result<Step, Failure>>> {
+    const MANY: usize = 100;
+    let read = |indices: &[usize]| -> Vec<_> {
+        let one = |&index: &usize| match plan[index].source {
+            Source::File(_) => Some(materialise(&plan[index], index, card, timeout, root, &mut |_| Ok(None))),
+            Source::Ledger => None,
+        };
+        indices.iter().map(one).collect()
+    };
+    if indices.len() < MANY {
+        return read(indices);
+    }
+    let (first, second) = indices.split_at(indices.len() / 2);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| read(second));
+        let mut all = read(first);
+        all.extend(other.join().unwrap_or_default());
+        all
+    })
 }
 
 fn from_file(planned: &PlannedStep, script: &Script, card: &Card, root: &Path) -> Result<Step, Failure> {

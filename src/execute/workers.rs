@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::material::materialise;
+use super::material::{from_files, materialise};
 use super::{Done, Event, Held, RunOptions};
 use crate::domain::mode::is_program;
 use crate::domain::{EntryEvent, Failure, Mode, Plan, PlannedStep, Reason};
@@ -108,16 +108,14 @@ impl Board<'_> {
 
     fn run_stretch(&self, held: &mut Held, stretch: &[usize]) -> Result<(), FailedStep> {
         let mut steps = Vec::with_capacity(stretch.len());
+        let root = &self.options.root;
+        let mut from_files = from_files(&self.plan.steps, stretch, held.card, held.timeout, root).into_iter();
         for &index in stretch {
             let locked = &mut held.locked;
-            let made = materialise(
-                &self.plan.steps[index],
-                index,
-                held.card,
-                held.timeout,
-                &self.options.root,
-                &mut |version| locked.stored_down(version),
-            );
+            let made = from_files.next().flatten().unwrap_or_else(|| {
+                let planned = &self.plan.steps[index];
+                materialise(planned, index, held.card, held.timeout, root, &mut |version| locked.stored_down(version))
+            });
             match made {
                 Ok(step) => steps.push(step),
                 Err(failure) if steps.is_empty() => {

@@ -14,8 +14,9 @@ use super::locked::Held;
 use super::moved::{Elsewhere, Patience};
 use super::pieces::{due, hear_script};
 use super::ready::Ready;
-use super::session::{Reply, Session, Words, asking, items, text};
+use super::session::{Reply, Session};
 use super::verdict::{self, Broken};
+use super::words::{Words, asking, items, text};
 use crate::stores::Context;
 
 const AWAY: &str = include_str!("lua/away.lua");

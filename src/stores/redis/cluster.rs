@@ -8,7 +8,8 @@ use redis::Value;
 use super::job::{Job, Piece, Unfit};
 use super::probe::is_cluster;
 use super::ready::Ready;
-use super::session::{Session, items, pack, text};
+use super::session::Session;
+use super::words::{items, pack, text};
 use crate::domain::Failure;
 use crate::domain::redis::Command;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Client, ClientTlsConfig, Connection, ConnectionLike, ErrorKind, RedisError, TlsCertificates, Value, cmd};
 
 use super::endpoint::{Endpoint, Sentinels, read};
-use super::session::{items, text};
+use super::words::{items, text};
 use crate::config::scrub;
 use crate::domain::Failure;
 
@@ -95,6 +95,10 @@ fn dial(endpoint: &Endpoint, within: Duration) -> Result<Connection, Failure> {
             }
             true => Failure::unreachable(format!("{place} does not let us in: {words}"))
                 .hint("check user, password and the database's number"),
+            false if error.is_timeout() => Failure::unreachable(format!(
+                "{place} cannot be reached: it has not answered within {} s",
+                within.as_secs()
+            )),
             false => {
                 let failure = Failure::unreachable(format!("{place} cannot be reached: {words}"));
                 // Where nobody wrote that name into a connection, a cluster's node did.

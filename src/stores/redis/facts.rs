@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use redis::Value;
 
 use super::job::Unfit;
-use super::session::{Session, items, pack, text};
+use super::session::Session;
+use super::words::{items, pack, text};
 use crate::domain::Failure;
 use crate::domain::redis::Command;
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::ledger::{eval, known_format, lua, unlocked, was_ours};
-use super::session::{Session, items, pack, pairs, text};
+use super::session::Session;
+use super::words::{items, pack, pairs, text};
 use crate::domain::ledger::FORMAT;
 use crate::domain::{Failure, FailureKind};
 use crate::stores::{Heart, Holder, Owner};

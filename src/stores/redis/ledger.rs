@@ -9,7 +9,8 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::Endpoint;
-use super::session::{Session, Words, items, pack, text};
+use super::session::Session;
+use super::words::{Words, items, pack, text};
 use crate::domain::ledger::FORMAT;
 use crate::domain::{Checksum, Direction, Entry, EntryEvent, Failure, Version};
 use crate::stores::pack::{pack as deflate, unpack};

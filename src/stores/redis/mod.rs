@@ -24,6 +24,7 @@ mod session;
 mod verdict;
 mod whole;
 mod wipe;
+mod words;
 
 use std::sync::Arc;
 

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cluster::Place;
-use super::session::{Reply, items, text};
+use super::session::Reply;
+use super::words::{items, text};
 
 /// How long slots may be on their way, or a failover under way, before it is told. Nobody else can take the lease meanwhile.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -111,7 +112,7 @@ fn command_length(packed: &[u8]) -> Option<usize> {
 mod tests {
     use redis::Value;
 
-    use super::super::session::pack;
+    use super::super::words::pack;
     use super::*;
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cluster::Cluster;
-use super::session::{Session, pack, pairs, text};
+use super::session::Session;
+use super::words::{pack, pairs, text};
 use crate::domain::Failure;
 use crate::domain::plan::count;
 use crate::stores::Probe;

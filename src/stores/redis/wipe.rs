@@ -8,7 +8,8 @@ use redis::Value;
 use super::cluster::Cluster;
 use super::ledger::{KEYS, eval, lua, was_ours};
 use super::locked::Held;
-use super::session::{Session, items, pack, text};
+use super::session::Session;
+use super::words::{items, pack, text};
 use crate::domain::Failure;
 use crate::domain::plan::count;
 
