@@ -278,7 +278,7 @@ fn over_tls_the_ledger_the_shell_and_requests_trust_the_same_certificates() {
     let said = world.run("up");
     assert!(said.code == 1 && said.all().contains("001_shell.up.cypher:1"), "{}", said.all());
     assert!(!said.all().contains("JDK_JAVA_OPTIONS"), "{}", said.all());
-    assert!(world.ok("up --dry-run").all().contains("-Dstepladder=own"));
+    assert!(world.ok("up --dry-run").all().contains("-XX:TieredStopAtLevel=1 -Dstepladder=own"));
     ask("MATCH (n) DETACH DELETE n");
 
     // Whoever is not to be trusted is told to be so, and gets no password.
