@@ -189,6 +189,13 @@ impl Session {
                      Community servers have one, `neo4j`",
                 )
             }
+            Trouble::Refused(code, words) if code.contains("ReadOnly") || code.contains("NotALeader") => {
+                Failure::failed(words)
+                    .detail(code)
+                    .hint(format!("{at} takes no writes: nothing was changed there"))
+                    .hint("in a cluster, neo4j:// asks for the member that takes them, and bolt:// speaks to the one it names")
+                    .hint("on one server it is `server.databases.read_only`, or `ALTER DATABASE ... SET ACCESS READ WRITE`")
+            }
             Trouble::Refused(code, words) => Failure::failed(words).detail(code),
         }
     }
