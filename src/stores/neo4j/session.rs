@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bolt::{Connection, Trouble, Value};
 use super::endpoint::Endpoint;
-use super::ledger::Query;
+use super::statement::Query;
 use crate::domain::Failure;
 
 /// How often a statement is tried again that the server was too busy for: deadlocks, elections.
