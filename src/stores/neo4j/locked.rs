@@ -200,6 +200,7 @@ impl Held {
             let _ = lease::ask_to_stop(&mut self.session, &self.owner.token, false);
         }
         if talked.waiting.is_some()
+            && talked.ended.is_none()
             && let Some(step) = steps.get(talked.done)
             && self.seen(steps).is_ok_and(|seen| seen.get(&step.index).is_some_and(|seen| seen.done))
         {
