@@ -3,8 +3,8 @@
 //! cypher-shell reads all its input before it runs the first statement, so everything that is to happen stands in the text:
 //! the lease is checked by each ledger statement, which fails where it is lost, and a failure ends the shell.
 
-use super::ledger::{Guard, Query, name};
 use super::script::{How, Part, Unfit, has_commands, parts};
+use super::statement::{Guard, Query, name};
 use crate::domain::EntryEvent;
 use crate::domain::cypher::Item;
 use crate::stores::{NewEntry, Owner, Step};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::bolt::Value;
-use super::ledger::{self, NOW};
 use super::session::{Rows, Session};
+use super::statement::{self, NOW};
 use crate::domain::{Failure, FailureKind};
 use crate::stores::{Heart, Holder, Owner};
 
@@ -107,7 +107,7 @@ fn take_over(session: &mut Session, owner: &Owner, from: &Holder, length: Durati
         "{LOCK} MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true \
          WITH m, l WHERE l.token = $seen AND ($gone OR l.expires <= {NOW}) {} {} RETURN 1",
         set("l"),
-        ledger::UNLOCKED,
+        statement::UNLOCKED,
     );
     session.write_with(
         &statement,
@@ -117,7 +117,7 @@ fn take_over(session: &mut Session, owner: &Owner, from: &Holder, length: Durati
             ("seen", Value::text(&from.token)),
             // An expired lease may have been renewed since it was read; that of a dead process cannot.
             ("gone", Value::Bool(from.expires_in_ms > 0)),
-            ("entry", ledger::unlocked(owner, &from.takeover_note())),
+            ("entry", statement::unlocked(owner, &from.takeover_note())),
         ],
     )
 }
@@ -130,9 +130,9 @@ pub fn unlock(session: &mut Session, seen: &Holder, by: &Owner) -> Result<bool, 
     let note = format!("released by force; it was held by {} of run {}", seen.who(), seen.run);
     let statement = format!(
         "{LOCK} MATCH (l:StepladderLease {{id: 1}}) SET l.lock = true WITH m, l WHERE l.token = $seen DELETE l {} RETURN 1",
-        ledger::UNLOCKED,
+        statement::UNLOCKED,
     );
-    let values = [("seen", Value::text(&seen.token)), ("entry", ledger::unlocked(by, &note))];
+    let values = [("seen", Value::text(&seen.token)), ("entry", statement::unlocked(by, &note))];
     Ok(!session.write_with(&statement, values)?.is_empty())
 }
 

@@ -8,11 +8,12 @@ use super::ahead::Aide;
 use super::bolt::Value;
 use super::frame::{Feed, Frame};
 use super::lease::{self, Pulse};
-use super::ledger::{self, Guard, LEASE_LOST, Query};
+use super::ledger;
 use super::requests::{self, EXTENSION, Ways, Writer};
 use super::script::{has_commands, parts};
 use super::session::Session;
 use super::shell::Shell;
+use super::statement::{self, Guard, LEASE_LOST, Query};
 use super::talk::{Talk, Talked};
 use super::{CLIENT, verdict, wipe};
 
@@ -199,6 +200,7 @@ impl Held {
             let _ = lease::ask_to_stop(&mut self.session, &self.owner.token, false);
         }
         if talked.waiting.is_some()
+            && talked.ended.is_none()
             && let Some(step) = steps.get(talked.done)
             && self.seen(steps).is_ok_and(|seen| seen.get(&step.index).is_some_and(|seen| seen.done))
         {
@@ -283,7 +285,7 @@ impl Held {
         let Some(parts) = step.and_then(|step| parts(&step.text).ok()) else { return };
         let own = parts.iter().flat_map(|p| &p.items).filter(|i| !i.is_command).map(|i| i.text);
         // One that is being committed still shows its last statement: the ledger's.
-        let texts: Vec<String> = own.chain([ledger::BEGINNING]).map(ledger::literal).collect();
+        let texts: Vec<String> = own.chain([statement::BEGINNING]).map(statement::literal).collect();
         let find = format!(
             "SHOW TRANSACTIONS YIELD transactionId, currentQuery WHERE any(text IN [{}] WHERE currentQuery STARTS WITH text) \
              RETURN transactionId",
@@ -298,7 +300,7 @@ impl Held {
                 return;
             }
             for id in rows.iter().filter_map(|row| row[0].as_text()) {
-                let _ = self.session.write(&format!("TERMINATE TRANSACTION {}", ledger::literal(id)));
+                let _ = self.session.write(&format!("TERMINATE TRANSACTION {}", statement::literal(id)));
             }
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -1,21 +1,25 @@
 //! Neo4j: scripts through cypher-shell, the ledger as nodes over Bolt.
 //!
-//! The shell is fed one text for all the steps of a run ([`script`] makes it, [`shell`] feeds it): it reads everything before it
-//! runs anything. Schema and data never share a transaction, so each statement is journalled by itself; one that is certainly
-//! data shares its transaction with its journal. Ledger and lease are spoken to in process ([`bolt`], [`session`]).
+//! The shell is fed one text for all the steps of a run ([`frame`] makes it, [`shell`] feeds it, [`talk`] listens): it reads
+//! everything before it runs anything. While it starts, the server plans the ledger's statements ([`ahead`]). Schema and data never
+//! share a transaction, so each statement is journalled by itself; one that is certainly data shares its transaction with its
+//! journal. Ledger and lease are spoken to in process ([`bolt`], [`session`]).
 
 mod ahead;
 mod bolt;
 mod endpoint;
 mod frame;
+mod jvm;
 mod lease;
 mod ledger;
 mod locked;
+mod packed;
 mod probe;
 mod requests;
 mod script;
 mod session;
 mod shell;
+mod statement;
 mod talk;
 mod trust_store;
 mod verdict;
@@ -115,12 +119,9 @@ impl Store for Neo4j {
         let client = match steps.iter().all(|step| step.extension == EXTENSION) {
             true => "built in".to_owned(),
             false => {
-                let mut line = shell::command(self.program()?, endpoint, &self.settings.root);
-                if let Some((path, _)) = &endpoint.ca {
-                    // A dry run makes no file, not even one that is gone again.
-                    shell::trust(&mut line, &self.settings, &path.with_extension("jks"));
-                }
-                line.to_string()
+                // A dry run makes no file, not even one that is gone again.
+                let store = endpoint.ca.as_ref().map(|(path, _)| path.with_extension("jks"));
+                shell::command(self.program()?, endpoint, &self.settings, store.as_deref()).to_string()
             }
         };
         let frame = Frame { owner: None, database: endpoint.database.as_deref(), mark: "" };

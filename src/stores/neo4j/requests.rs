@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::bolt::Trust;
 use super::endpoint::Endpoint;
-use super::ledger::{Guard, LABELS, LEASE_LOST, Query};
+use super::ledger::LABELS;
 use super::session::Session;
+use super::statement::{Guard, LEASE_LOST, Query};
 use crate::config::Secret;
 use crate::domain::Failure;
 use crate::domain::http::Request;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bolt::{Connection, Trouble, Value};
 use super::endpoint::Endpoint;
-use super::ledger::Query;
+use super::statement::Query;
 use crate::domain::Failure;
 
 /// How often a statement is tried again that the server was too busy for: deadlocks, elections.
@@ -188,6 +188,13 @@ impl Session {
                     "the database is the URL's path, `database` in the store's section, or NEO4J_DATABASE; \
                      Community servers have one, `neo4j`",
                 )
+            }
+            Trouble::Refused(code, words) if code.contains("ReadOnly") || code.contains("NotALeader") => {
+                Failure::failed(words)
+                    .detail(code)
+                    .hint(format!("{at} takes no writes: nothing was changed there"))
+                    .hint("in a cluster, neo4j:// asks for the member that takes them, and bolt:// speaks to the one it names")
+                    .hint("on one server it is `server.databases.read_only`, or `ALTER DATABASE ... SET ACCESS READ WRITE`")
             }
             Trouble::Refused(code, words) => Failure::failed(words).detail(code),
         }

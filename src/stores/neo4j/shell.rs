@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::endpoint::Endpoint;
 use super::talk::{Talk, Talked};
-use super::trust_store;
+use super::{jvm, trust_store};
 use crate::config::Secret;
 use crate::domain::Failure;
 use crate::process::{CommandLine, Running, pipes};
@@ -20,8 +20,8 @@ const LONGEST: usize = 1 << 20;
 /// How long a shell may wait for its text.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// The command line that reads statements from its standard input.
-pub fn command(program: PathBuf, endpoint: &Endpoint, root: &Path) -> CommandLine {
+/// The command line that reads statements from its standard input, in a JVM that trusts the certificates of a key store.
+pub fn command(program: PathBuf, endpoint: &Endpoint, settings: &Settings, store: Option<&Path>) -> CommandLine {
     let mut line = CommandLine::new(program, "cypher-shell").args([
         "--address",
         &endpoint.uri(),
@@ -43,14 +43,10 @@ pub fn command(program: PathBuf, endpoint: &Endpoint, root: &Path) -> CommandLin
         .into_iter()
         .filter(|name| !line.env.iter().any(|(said, _)| said == name))
         .collect();
-    line.folder = Some(root.to_owned());
+    let options = jvm::options(settings.variables.get(jvm::VARIABLE), store);
+    line.env.push((jvm::VARIABLE.to_owned(), Secret::open(options)));
+    line.folder = Some(settings.root.clone());
     line
-}
-
-/// Makes the shell's JVM trust the certificates in a key store.
-pub fn trust(line: &mut CommandLine, settings: &Settings, store: &Path) {
-    let options = trust_store::options(settings.variables.get(trust_store::VARIABLE), store);
-    line.env.push((trust_store::VARIABLE.to_owned(), Secret::open(options)));
 }
 
 /// A shell that was started and waits for its text.
@@ -67,13 +63,10 @@ impl Shell {
     /// # Errors
     /// It cannot be started.
     pub fn start(program: PathBuf, endpoint: &Endpoint, settings: &Settings) -> Result<Self, Failure> {
-        let mut line = command(program, endpoint, &settings.root);
         let certificates = endpoint.certificates();
         let store = (!certificates.is_empty()).then(|| trust_store::file(certificates)).transpose();
         let store = store.map_err(|e| Failure::failed(format!("the client's trust store cannot be written: {e}")))?;
-        if let Some(store) = &store {
-            trust(&mut line, settings, store.path());
-        }
+        let line = command(program, endpoint, settings, store.as_ref().map(NamedTempFile::path));
         let running =
             Running::start(&line).map_err(|e| Failure::unreachable(format!("cypher-shell cannot be started: {e}")))?;
         Ok(Self { running, store, since: Instant::now() })
@@ -105,16 +98,8 @@ impl Shell {
             return Ok(talked);
         }
         talked.finished = running.finish()?;
-        talked.finished.stderr = without_echo(&talked.finished.stderr);
+        talked.finished.stderr = jvm::without_echo(&talked.finished.stderr);
         drop(store);
         Ok(talked)
     }
-}
-
-/// What a JVM says of its options is no word of the shell's.
-fn without_echo(stderr: &str) -> String {
-    stderr
-        .lines()
-        .filter(|line| !line.starts_with(trust_store::ECHO))
-        .fold(String::new(), |text, line| text + line + "\n")
 }

@@ -13,6 +13,8 @@ use crate::stores::{Context, Step, StepEvent, StopReason};
 const KEEP: usize = 2 << 20;
 /// How long the JVM may take until the first step begins, on top of the step's own time.
 const START: Duration = Duration::from_secs(60);
+/// How long a step's commit may take on top of its own time.
+const COMMIT: Duration = Duration::from_secs(10);
 /// How long what comes behind a step may keep us from knowing that it was committed, before the ledger is asked.
 const UNSURE: Duration = Duration::from_millis(100);
 
@@ -186,8 +188,10 @@ impl<'a> Talk<'a> {
             return Some(Ended::Stopped(StopReason::Sibling));
         }
         let limit = step.timeout?;
+        // What has said that it is done must not be ended in its commit, nor the next one blamed for it.
+        let grace = if self.talked.waiting.is_some() { COMMIT } else { Duration::ZERO };
         let late = match self.talked.since {
-            Some(since) => since.elapsed() >= limit,
+            Some(since) => since.elapsed() >= limit + grace,
             None => self.started.elapsed() >= START + limit && self.talked.done == 0,
         };
         late.then_some(Ended::Deadline(limit))

@@ -1,14 +1,8 @@
 //! Certificates as a JVM reads them: cypher-shell takes the ones to trust from a key store, never from PEM.
 
 use std::io::Write;
-use std::path::Path;
 
 use tempfile::NamedTempFile;
-
-/// What every `java` reads, whichever program of the distribution starts it, and once more in a second one that it starts.
-pub const VARIABLE: &str = "JDK_JAVA_OPTIONS";
-/// What it says to that on its standard error.
-pub const ECHO: &str = "NOTE: Picked up JDK_JAVA_OPTIONS";
 
 /// The certificates in a file that goes when this does.
 ///
@@ -19,13 +13,6 @@ pub fn file(certificates: &[Vec<u8>]) -> std::io::Result<NamedTempFile> {
     file.write_all(&jks(certificates))?;
     file.flush()?;
     Ok(file)
-}
-
-/// The options that make a JVM trust them, behind the user's own ones.
-pub fn options(own: Option<&str>, path: &Path) -> String {
-    let path = path.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
-    let ours = format!("\"-Djavax.net.ssl.trustStore={path}\" -Djavax.net.ssl.trustStoreType=JKS");
-    own.map_or_else(|| ours.clone(), |own| format!("{own} {ours}"))
 }
 
 /// A Java key store of trusted certificates. It ends in a digest over a password; a reader that was given no password, as
@@ -67,11 +54,5 @@ mod tests {
         assert_eq!(&made[16..22], b"\x00\x04ca-0");
         assert_eq!(made[37..44], [0, 0, 0, 3, 1, 2, 3]);
         assert_eq!(made.len(), 12 + (4 + 6 + 8 + 7 + 4 + 3) + (4 + 6 + 8 + 7 + 4 + 1) + 20);
-    }
-
-    #[test]
-    fn the_users_own_options_stay() {
-        let options = options(Some("-Xmx1g"), Path::new("/a b/x.jks"));
-        assert_eq!(options, "-Xmx1g \"-Djavax.net.ssl.trustStore=/a b/x.jks\" -Djavax.net.ssl.trustStoreType=JKS");
     }
 }

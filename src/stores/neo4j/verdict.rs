@@ -1,7 +1,7 @@
 //! What a step that did not get to its end is told to be. Pure.
 
-use super::ledger::{ASKED_TO_STOP, LEASE_LOST};
 use super::script::{Unfit, parts};
+use super::statement::{ASKED_TO_STOP, LEASE_LOST};
 use super::talk::Talked;
 use crate::domain::FailureKind;
 use crate::process::program::Ended;

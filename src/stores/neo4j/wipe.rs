@@ -1,8 +1,9 @@
 //! What `fresh` drops: nodes, relationships, constraints and indexes of the configured database, but for the ledger's.
 
 use super::bolt::Value;
-use super::ledger::{CONSTRAINTS, Guard, LABELS, name};
+use super::ledger::{CONSTRAINTS, LABELS};
 use super::session::Session;
+use super::statement::{Guard, name};
 use crate::domain::Failure;
 use crate::domain::plan::count;
 
