@@ -151,6 +151,10 @@ pub struct Settings {
     pub variables: crate::config::Environment,
 }
 
+/// How long a connection or a client may have had nothing to do. After that it is tried, or replaced, before it is relied upon:
+/// servers and firewalls end what is idle, and what is written into such a connection is lost.
+pub const FRESH: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What a look at a ledger found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {

@@ -250,3 +250,16 @@ fn requests_are_journalled_and_resumed() {
     world.write("migrations/chromadb/003_bad.up.http", "GET /collections/gone\n");
     says(&world.run("up --dry-run"), 0, &["built in", "GET /api/v2/tenants/default_tenant/databases/cli_requests"]);
 }
+
+#[test]
+fn idle_connections_that_are_cut_are_not_relied_upon() {
+    let Some(world) = project("idle") else { return };
+    let url = format!("{}/cli_idle_{}", variable("URL").unwrap(), std::process::id());
+    let world = world.variable("CHROMA_URL", &crate::relay::cutting_idle_ones(&url));
+    crate::relay::outlives_idle_connections(
+        &world,
+        "chromadb",
+        "py",
+        "client.get_or_create_collection(\"idle\", embedding_function=None)\n",
+    );
+}

@@ -331,3 +331,11 @@ fn a_login_that_is_none_is_told_with_what_to_do() {
         assert!(!said.all().contains("bm9ib2R5"), "{}", said.all());
     }
 }
+
+#[test]
+fn idle_connections_that_are_cut_are_not_relied_upon() {
+    let Some(url) = variable("OPENSEARCH_URL") else { return };
+    let part = Part::new(&crate::relay::cutting_idle_ones(&url), "idle");
+    std::fs::remove_file(part.world.path(DOWN)).unwrap();
+    crate::relay::outlives_idle_connections(&part.world, "elasticsearch", "http", &format!("PUT /{}-a\n", part.name));
+}

@@ -271,3 +271,15 @@ fn the_doctor_tells_what_answers_and_what_is_missing() {
         says(&unknown.run("doctor"), 6, &["has no organisation no such organisation"]);
     }
 }
+
+#[test]
+fn idle_connections_that_are_cut_are_not_relied_upon() {
+    let Some((world, name)) = first("idle") else { return };
+    let url = format!(
+        "{}/{name}?databases={name}_*&ledger=ledger_of_{name}",
+        server("STEPLADDER_TEST_INFLUXDB_URL").unwrap()
+    );
+    let world = world.variable("INFLUXDB_URL", &crate::relay::cutting_idle_ones(&url));
+    crate::relay::outlives_idle_connections(&world, "influxdb", "influxql", &format!("CREATE DATABASE {name}_a\n"));
+    world.ok("fresh --yes");
+}

@@ -467,3 +467,21 @@ fn two_ledgers_in_one_database_leave_each_other_alone() {
     world.write("stepladder.toml", format!("[stores.mongodb]\nurl = {url:?}\n"));
     clean(&world);
 }
+
+#[test]
+fn idle_connections_that_are_cut_are_not_relied_upon() {
+    let Some(world) = project("idle") else { return };
+    let url = format!(
+        "{}cli_idle_{}?authSource=admin",
+        std::env::var("STEPLADDER_TEST_MONGODB_URL").unwrap(),
+        std::process::id()
+    );
+    let world = world.variable("MONGODB_URL", &crate::relay::cutting_idle_ones(&url));
+    crate::relay::outlives_idle_connections(
+        &world,
+        "mongodb",
+        "json",
+        "{ \"insert\": \"a\", \"documents\": [{ \"n\": 1 }] }\n",
+    );
+    clean(&world);
+}

@@ -537,3 +537,14 @@ fn the_sample_goes_up_and_down_and_up() {
         store.world.ok("check");
     }
 }
+
+#[test]
+fn idle_connections_that_are_cut_are_not_relied_upon() {
+    for store in stores("idle") {
+        let url = format!("{}/{}", store.url.rsplit_once('/').unwrap().0, store.database);
+        let config = store.world.read("stepladder.toml");
+        let world = World::new().file("stepladder.toml", config);
+        let world = world.variable("MYSQL_URL", &crate::relay::cutting_idle_ones(&url));
+        crate::relay::outlives_idle_connections(&world, "mysql", "sql", "create table b (n int);\n");
+    }
+}

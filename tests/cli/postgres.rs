@@ -351,3 +351,11 @@ fn timescaledb_has_the_same_ways_in() {
     let url = format!("timescaledb://{role}@{host}:{},{host}:{port}/{database}", dead_port());
     assert_eq!(store.goes(&[("TIMESCALEDB_URL", &url)]), "plain 127.0.0.1");
 }
+
+#[test]
+fn idle_connections_that_are_cut_are_not_relied_upon() {
+    let Some(store) = Store::plain("idle") else { return };
+    let world = World::new().file("stepladder.toml", "[stores.postgres]\n");
+    let world = world.variable("POSTGRES_URL", &crate::relay::cutting_idle_ones(&store.url("")));
+    crate::relay::outlives_idle_connections(&world, "postgres", "sql", "create table b (n int);\n");
+}

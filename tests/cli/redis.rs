@@ -243,3 +243,12 @@ fn a_ledger_that_may_be_evicted_is_told_once_and_nothing_refused() {
     }
     assert_eq!(store.ask(&["GET", "a"]), "1");
 }
+
+#[test]
+fn idle_connections_that_are_cut_are_not_relied_upon() {
+    let Some(url) = server() else { return };
+    let store = Store::new(&url, 97);
+    let world = World::new().file("stepladder.toml", "[stores.redis]\n");
+    let world = world.variable("REDIS_URL", &crate::relay::cutting_idle_ones(&store.url));
+    crate::relay::outlives_idle_connections(&world, "redis", "redis", "SET a 1\n");
+}

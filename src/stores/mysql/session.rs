@@ -1,11 +1,12 @@
 //! A connection that is made when it is needed and made again when it was lost.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::endpoint::Endpoint;
 use super::wire::{Answer, Connection, Trouble};
 use crate::domain::Failure;
+use crate::stores::FRESH;
 
 /// Under what our own connection runs its statements.
 pub const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION";
@@ -24,10 +25,6 @@ pub struct Session {
     /// When the connection was last of use.
     used: Instant,
 }
-
-/// How long a connection may have been idle before it is tried: servers end those that are (`wait_timeout`), and a write that
-/// was lost with its connection is not sent twice.
-const FRESH: Duration = Duration::from_secs(2);
 
 impl Session {
     /// Not yet connected.

@@ -14,7 +14,7 @@ use super::script::{self, Feed, Place};
 use crate::process::Finished;
 use crate::process::dialogue::{Dialogue, Heard};
 use crate::process::program::Ended;
-use crate::stores::{Context, Step, StepEvent};
+use crate::stores::{Context, FRESH, Step, StepEvent};
 
 /// A client that waits for scripts.
 pub struct Talk {
@@ -36,9 +36,6 @@ pub struct Talk {
     /// When it was last heard.
     since: Instant,
 }
-
-/// How long a client may have had nothing to do: servers end connections that are idle, and a new client takes 20 ms.
-const FRESH: Duration = Duration::from_secs(2);
 
 /// A script that was fed.
 #[derive(Default)]

@@ -1,12 +1,13 @@
 //! A connection that is made when it is needed and made again when it was lost.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bolt::{Connection, Trouble, Value};
 use super::endpoint::Endpoint;
 use super::statement::Query;
 use crate::domain::Failure;
+use crate::stores::FRESH;
 
 /// How often a statement is tried again that the server was too busy for: deadlocks, elections.
 const TRIES: u32 = 40;
@@ -18,12 +19,14 @@ pub type Rows = Vec<Vec<Value>>;
 pub struct Session {
     endpoint: Arc<Endpoint>,
     connection: Option<Connection>,
+    /// When the connection was last of use.
+    used: Instant,
 }
 
 impl Session {
     /// Not yet connected.
     pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, connection: None }
+        Self { endpoint, connection: None, used: Instant::now() }
     }
 
     /// One more to the same place.
@@ -138,7 +141,8 @@ impl Session {
     }
 
     fn connected(&mut self) -> Result<&mut Connection, Trouble> {
-        if self.connection.is_none() {
+        let idle = std::mem::replace(&mut self.used, Instant::now()).elapsed();
+        if self.connection.is_none() || idle > FRESH {
             self.connection = Some(self.connect()?);
         }
         self.connection.as_mut().ok_or_else(|| Trouble::Line("there is no connection".to_owned()))

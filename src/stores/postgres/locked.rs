@@ -1,7 +1,7 @@
 //! A store whose lease is held: runs steps through psql and writes the ledger.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Place;
 use super::files::Files;
@@ -15,7 +15,8 @@ use super::wipe;
 use crate::domain::{EntryEvent, Failure, Version};
 use crate::process::{CommandLine, Running};
 use crate::stores::{
-    Context, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure, StoredScript,
+    Context, FRESH, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure,
+    StoredScript,
 };
 
 /// The lease of one database, held.
@@ -33,9 +34,6 @@ pub struct Held {
     /// One that was started ahead, and when: until it has logged in, the scripts can be read.
     pub ready: Option<(Running, Instant)>,
 }
-
-/// How long it may have waited: servers end connections that are idle (`idle_session_timeout`), and a new one takes 20 ms.
-const FRESH: Duration = Duration::from_secs(2);
 
 impl Locked for Held {
     fn took_over(&self) -> Option<&Holder> {

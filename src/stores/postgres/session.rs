@@ -10,9 +10,7 @@ use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use super::connect::connect;
 use super::endpoint::Endpoint;
 use crate::domain::{Failure, FailureKind};
-
-/// How long a connection may have been idle before a write makes sure that it is still there.
-const FRESH: Duration = Duration::from_secs(2);
+use crate::stores::FRESH;
 
 /// A connection that is made when it is first needed, and again when it was lost.
 pub struct Session {

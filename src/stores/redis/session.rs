@@ -16,6 +16,7 @@ use super::refusal::refusal;
 use super::words::{asking, pack};
 use crate::config::scrub;
 use crate::domain::Failure;
+use crate::stores::FRESH;
 
 /// How long a server may take over what is no script: others' scripts hold it up for as long as they run.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,6 +48,16 @@ struct Wire {
     answers: Receiver<Answer>,
     /// The server's number of this connection, once it was asked for.
     id: Option<i64>,
+    /// Questions that are on their way.
+    waiting: usize,
+    /// When the last answer came.
+    since: Instant,
+}
+
+impl Wire {
+    fn is_fresh(&self) -> bool {
+        self.waiting > 0 || self.since.elapsed() < FRESH
+    }
 }
 
 /// What stopped a wait.
@@ -186,7 +197,9 @@ impl Session {
     /// # Errors
     /// No connection.
     pub fn push(&mut self, packed: impl Into<Arc<Vec<u8>>>, count: usize) -> Result<(), Failure> {
-        match self.wire()?.ask.send((packed.into(), count)) {
+        let wire = self.wire()?;
+        wire.waiting += 1;
+        match wire.ask.send((packed.into(), count)) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.lost("the connection is gone")),
         }
@@ -197,10 +210,13 @@ impl Session {
     /// # Errors
     /// The connection broke.
     pub fn pull<S>(&mut self, mut stop: impl FnMut() -> Option<S>) -> Result<Waited<S>, Failure> {
-        let Some(wire) = &self.wire else { return Err(self.lost("the connection is gone")) };
+        let Some(wire) = &mut self.wire else { return Err(self.lost("the connection is gone")) };
         loop {
             match wire.answers.recv_timeout(Duration::from_millis(20)) {
-                Ok(Ok(replies)) => return Ok(Waited::Answered(replies)),
+                Ok(Ok(replies)) => {
+                    (wire.waiting, wire.since) = (wire.waiting.saturating_sub(1), Instant::now());
+                    return Ok(Waited::Answered(replies));
+                }
                 Ok(Err(error)) => {
                     let words = error.to_string();
                     return Err(self.lost(&words));
@@ -235,7 +251,7 @@ impl Session {
     }
 
     fn wire(&mut self) -> Result<&mut Wire, Failure> {
-        let wire = match self.wire.take() {
+        let wire = match self.wire.take().filter(Wire::is_fresh) {
             Some(wire) => wire,
             None => start(self.connected()?),
         };
@@ -280,7 +296,7 @@ fn start(mut connection: Connection) -> Wire {
             }
         }
     });
-    Wire { ask, answers, id: None }
+    Wire { ask, answers, id: None, waiting: 0, since: Instant::now() }
 }
 
 fn talk(connection: &mut Connection, packed: &[u8], count: usize) -> Answer {
