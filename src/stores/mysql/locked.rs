@@ -233,7 +233,7 @@ fn opening(step: &Step, parts: &[Part<'_>]) -> Opening {
         return Opening::Whole;
     }
     let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-    Opening::Apart(NewEntry::of_parts(step, EntryEvent::Begun, (step.resume_from, total)))
+    Opening::Apart(Box::new(NewEntry::of_parts(step, EntryEvent::Begun, (step.resume_from, total))))
 }
 
 /// What the client is fed for a step.

@@ -122,7 +122,7 @@ pub enum Opening {
     /// It is one transaction.
     Whole,
     /// It is journalled, so this is recorded first.
-    Apart(NewEntry),
+    Apart(Box<NewEntry>),
 }
 
 /// What a script shares with its neighbours. Those that follow each other without a pause share one transaction for the end of
@@ -224,7 +224,7 @@ impl Frame<'_> {
     }
 
     /// A script that is no single transaction: each statement with its journal behind it.
-    pub fn apart(self, parts: &[Part<'_>], index: usize, begun: NewEntry, done: &NewEntry, chain: &Chain) -> Feed {
+    pub fn apart(self, parts: &[Part<'_>], index: usize, begun: Box<NewEntry>, done: &NewEntry, chain: &Chain) -> Feed {
         let skipped = begun.parts_done.unwrap_or(0);
         let mut out = self.begun(parts, &Opening::Apart(begun), chain);
         let total = out.total;

@@ -306,8 +306,8 @@ fn a_fed_script_is_journalled_and_a_lost_lease_ends_the_client() {
         let home = trial.home.clone();
         let frame = Frame { home: &home, owner: &me, mark: "m4rk" };
         let entry = done("drop table t;");
-        let begun = NewEntry { event: EntryEvent::Begun, parts_done: Some(0), ..entry.clone() };
-        let (resumed, alone) = (NewEntry { parts_done: Some(3), ..begun.clone() }, Chain::default());
+        let begun = Box::new(NewEntry { event: EntryEvent::Begun, parts_done: Some(0), ..entry.clone() });
+        let (resumed, alone) = (Box::new(NewEntry { parts_done: Some(3), ..(*begun).clone() }), Chain::default());
         let feed = |trial: &Trial, text: &str| fed(server, trial.session.endpoint(), text);
         let tables = |trial: &mut Trial| {
             let sql =
