@@ -254,8 +254,7 @@ fn requests_are_journalled_and_resumed() {
 #[test]
 fn idle_connections_that_are_cut_are_not_relied_upon() {
     let Some(world) = project("idle") else { return };
-    let url = format!("{}/cli_idle_{}", variable("URL").unwrap(), std::process::id());
-    let world = world.variable("CHROMA_URL", &crate::relay::cutting_idle_ones(&url));
+    let world = crate::relay::between(world, "CHROMA_URL");
     crate::relay::outlives_idle_connections(
         &world,
         "chromadb",

@@ -275,11 +275,7 @@ fn the_doctor_tells_what_answers_and_what_is_missing() {
 #[test]
 fn idle_connections_that_are_cut_are_not_relied_upon() {
     let Some((world, name)) = first("idle") else { return };
-    let url = format!(
-        "{}/{name}?databases={name}_*&ledger=ledger_of_{name}",
-        server("STEPLADDER_TEST_INFLUXDB_URL").unwrap()
-    );
-    let world = world.variable("INFLUXDB_URL", &crate::relay::cutting_idle_ones(&url));
+    let world = crate::relay::between(world, "INFLUXDB_URL");
     crate::relay::outlives_idle_connections(&world, "influxdb", "influxql", &format!("CREATE DATABASE {name}_a\n"));
     world.ok("fresh --yes");
 }

@@ -471,12 +471,7 @@ fn two_ledgers_in_one_database_leave_each_other_alone() {
 #[test]
 fn idle_connections_that_are_cut_are_not_relied_upon() {
     let Some(world) = project("idle") else { return };
-    let url = format!(
-        "{}cli_idle_{}?authSource=admin",
-        std::env::var("STEPLADDER_TEST_MONGODB_URL").unwrap(),
-        std::process::id()
-    );
-    let world = world.variable("MONGODB_URL", &crate::relay::cutting_idle_ones(&url));
+    let world = crate::relay::between(world, "MONGODB_URL");
     crate::relay::outlives_idle_connections(
         &world,
         "mongodb",

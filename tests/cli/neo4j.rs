@@ -325,7 +325,6 @@ fn a_password_that_has_to_be_changed_is_said() {
 #[test]
 fn idle_connections_that_are_cut_are_not_relied_upon() {
     let Some((world, _alone)) = project() else { return };
-    let url = std::env::var("STEPLADDER_TEST_NEO4J_URL").unwrap();
-    let world = world.variable("NEO4J_URL", &crate::relay::cutting_idle_ones(&url));
+    let world = crate::relay::between(world, "NEO4J_URL");
     crate::relay::outlives_idle_connections(&world, "neo4j", "cypher", "CREATE (:Idle);\n");
 }

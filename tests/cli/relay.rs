@@ -30,6 +30,12 @@ pub fn cutting_idle_ones(url: &str) -> String {
     format!("{scheme}://{login}127.0.0.1:{port}{path}")
 }
 
+/// The same of what a variable of the world's names.
+pub fn between(world: World, variable: &str) -> World {
+    let url = cutting_idle_ones(world.value(variable));
+    world.variable(variable, &url)
+}
+
 fn relay(one: &TcpStream, other: &TcpStream) {
     let heard = Arc::new(Mutex::new(Instant::now()));
     for (from, to) in [(one, other), (other, one)] {

@@ -60,6 +60,12 @@ impl World {
         self
     }
 
+    /// The value of a variable.
+    pub fn value(&self, name: &str) -> &str {
+        let found = self.variables.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).expect("a variable of the world's")
+    }
+
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
