@@ -16,8 +16,6 @@ use crate::stores::Stop;
 const FAREWELL: Duration = Duration::from_secs(3);
 /// Bytes of the longest line that is read as one: an answer may hold all that a client says of an error.
 const LONGEST: usize = 8 << 20;
-/// Bytes kept of what a script prints, from its end.
-const KEEP: usize = 2 << 20;
 
 /// What came back.
 pub enum Heard {
@@ -139,23 +137,13 @@ impl Dialogue {
     /// An answer, if the line holds one; what is none was printed by a script.
     fn read(&mut self, line: &str) -> Option<(String, Value)> {
         let Some(at) = line.find(&self.mark) else {
-            self.keep(line);
+            pipes::keep(&mut self.printed, line);
             return None;
         };
         if at > 0 {
-            self.keep(&line[..at]);
+            pipes::keep(&mut self.printed, &line[..at]);
         }
         let (word, what) = line[at + self.mark.len()..].split_once(' ')?;
         Some((word.to_owned(), serde_json::from_str(what).ok()?))
-    }
-
-    /// Keeps what a script prints; of an endless flood the end.
-    fn keep(&mut self, line: &str) {
-        self.printed.push_str(line);
-        self.printed.push('\n');
-        if self.printed.len() > 2 * KEEP {
-            let cut = (self.printed.len() - KEEP..self.printed.len()).find(|at| self.printed.is_char_boundary(*at));
-            self.printed.drain(..cut.unwrap_or(0));
-        }
     }
 }

@@ -12,6 +12,19 @@ pub const AHEAD: usize = 16;
 /// Scripts are fed ahead only while they are this quick: whoever asks to stop should not have to wait for many.
 pub const QUICK: Duration = Duration::from_millis(100);
 
+/// Bytes kept of what a script prints, from its end.
+const KEEP: usize = 2 << 20;
+
+/// Adds a line to what a script has printed; of an endless flood the end is kept.
+pub fn keep(printed: &mut String, line: &str) {
+    printed.push_str(line);
+    printed.push('\n');
+    if printed.len() > 2 * KEEP {
+        let cut = (printed.len() - KEEP..printed.len()).find(|at| printed.is_char_boundary(*at));
+        printed.drain(..cut.unwrap_or(0));
+    }
+}
+
 /// Writes: a client reads only as fast as it works, and a text may be longer than the pipe is wide. Dropping the sender is the
 /// end of the client's input.
 pub fn speak(running: &mut Running) -> Sender<String> {

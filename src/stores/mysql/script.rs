@@ -169,7 +169,7 @@ impl Feed {
     }
 
     fn begin(&mut self, statements: &[String]) {
-        self.push(&format!("DELIMITER {}\n", self.delimiter.clone()));
+        self.push(&format!("DELIMITER {}\n", self.delimiter));
         if !statements.is_empty() {
             self.ours(statements);
         }

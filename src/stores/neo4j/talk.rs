@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 use super::ahead::Aide;
 use super::frame::{END, is_whole};
 use crate::process::program::Ended;
-use crate::process::{Finished, Running};
+use crate::process::{Finished, Running, pipes};
 use crate::stores::{Context, Step, StepEvent, StopReason};
 
-/// Bytes kept of what a step prints, from its end.
-const KEEP: usize = 2 << 20;
 /// How long the JVM may take until the first step begins, on top of the step's own time.
 const START: Duration = Duration::from_secs(60);
 /// How long a step's commit may take on top of its own time.
@@ -234,17 +232,12 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Keeps what a script prints; of an endless flood the end.
+    /// Keeps what a script prints.
     fn keep(&mut self, line: &str) {
         // The heading of our own answers.
         if line.is_empty() || line == "stepladder" {
             return;
         }
-        self.said.push_str(line);
-        self.said.push('\n');
-        if self.said.len() > 2 * KEEP {
-            let cut = (self.said.len() - KEEP..self.said.len()).find(|at| self.said.is_char_boundary(*at)).unwrap_or(0);
-            self.said.drain(..cut);
-        }
+        pipes::keep(&mut self.said, line);
     }
 }

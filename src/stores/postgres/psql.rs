@@ -14,8 +14,6 @@ use crate::stores::{Context, Step, StepEvent, StopReason};
 
 /// Bytes of the longest line that is read as one.
 const LONGEST: usize = 1 << 20;
-/// Bytes kept of what a step prints, from its end.
-const KEEP: usize = 2 << 20;
 
 /// What the server knows the client of a run by, unless the connection says otherwise.
 pub fn application_name(run: &str) -> String {
@@ -270,11 +268,6 @@ impl Talk<'_> {
         if line.is_empty() {
             return;
         }
-        said.push_str(line);
-        said.push('\n');
-        if said.len() > 2 * KEEP {
-            let cut = (said.len() - KEEP..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(0);
-            said.drain(..cut);
-        }
+        pipes::keep(said, line);
     }
 }
