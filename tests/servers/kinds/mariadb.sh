@@ -17,13 +17,14 @@ kind_packages() {
 kind_install() { mariadb_server >/dev/null || die "mariadb: no MariaDB server found; install the package mariadb-server"; }
 
 make_data() {
-    rm -rf "$DIR/data"
-    server_folder "$DIR/data" && tls_files "$DIR/tls" || return 1
+    rm -rf "$DIR/data" "$DIR/temporary"
+    # A server that starts removes every temporary table in its folder for them, another running server's too.
+    server_folder "$DIR/data" && server_folder "$DIR/temporary" && tls_files "$DIR/tls" || return 1
     # The socket and the pid file lie in the data: nothing else here is the server's to write.
     throwaway_settings "$DIR/data" "$DIR/tls" >"$DIR/my.cnf"
-    echo 'innodb-flush-method = nosync' >>"$DIR/my.cnf"
-    as_server mariadb-install-db --no-defaults --datadir="$DIR/data" --auth-root-authentication-method=normal --skip-test-db \
-        --skip-log-bin >>"$LOG" 2>&1
+    printf '%s\n' 'innodb-flush-method = nosync' "tmpdir = $DIR/temporary" >>"$DIR/my.cnf"
+    as_server mariadb-install-db --no-defaults --datadir="$DIR/data" --tmpdir="$DIR/temporary" --skip-log-bin \
+        --auth-root-authentication-method=normal --skip-test-db >>"$LOG" 2>&1
 }
 
 kind_start() {
