@@ -1,8 +1,10 @@
 //! Reads a store's folder: a catalog, or every problem found.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use crate::config::{Config, StoreConfig};
@@ -25,18 +27,16 @@ pub fn catalog(config: &Config, store: &StoreConfig) -> Catalog {
     let card = &store.kind.card;
     let mut findings = Vec::new();
     let mut named = Vec::new();
-    for Listed { path, file, shown } in list(&store.folder, config, &mut findings) {
-        match FileName::parse(&file) {
-            Ok(name) => named.push((name, path, shown)),
-            Err(why) => findings.extend(not_a_migration(&why, &path, shown, card)),
+    let shown_folder = config.shown(&store.folder);
+    for path in list(&store.folder, config, &mut findings) {
+        match FileName::parse(&base(&path)) {
+            Ok(name) => named.push((name, path)),
+            Err(why) => findings.extend(not_a_migration(&why, &path, shown(&shown_folder, &path), card)),
         }
     }
-    named.sort_unstable_by(|a, b| (a.0.version, &a.2).cmp(&(b.0.version, &b.2)));
-    let mut files = Vec::with_capacity(named.len());
-    for (found, problems) in read_all(named, card) {
-        files.extend(found);
-        findings.extend(problems);
-    }
+    named.sort_unstable_by(|a, b| (a.0.version, a.1.as_os_str()).cmp(&(b.0.version, b.1.as_os_str())));
+    let (files, problems) = read_all(named, &shown_folder, card);
+    findings.extend(problems);
     let mut catalog = Catalog::pair(&store.name, files, config.require_down);
     findings.append(&mut catalog.findings);
     if store.keeper.is_some() {
@@ -67,7 +67,7 @@ pub struct SeedScript {
     /// `NNN_name`.
     pub label: String,
     /// What it holds.
-    pub script: Script,
+    pub script: Arc<Script>,
 }
 
 /// The seed scripts of a store in order, and what is wrong with the files beside them. No folder means no seeds.
@@ -78,7 +78,9 @@ pub fn seeds(config: &Config, store: &StoreConfig) -> (Vec<SeedScript>, Vec<Find
     }
     let card = &store.kind.card;
     let mut buffer = Vec::new();
-    for Listed { path, file, shown } in list(&store.seeds, config, &mut findings) {
+    let shown_folder = config.shown(&store.seeds);
+    for path in list(&store.seeds, config, &mut findings) {
+        let (file, shown) = (base(&path), shown(&shown_folder, &path));
         // `NNN_name.EXT` is `NNN_name.up.EXT` without its direction.
         let name = file.rsplit_once('.').and_then(|(stem, end)| FileName::parse(&format!("{stem}.up.{end}")).ok());
         let Some(name) = name else {
@@ -86,7 +88,12 @@ pub fn seeds(config: &Config, store: &StoreConfig) -> (Vec<SeedScript>, Vec<Find
             continue;
         };
         if let Some(script) = read_file(&path, &shown, &name, card, &mut buffer, &mut findings) {
-            seeds.push(SeedScript { store: store.name.clone(), version: name.version, label: name.label(), script });
+            seeds.push(SeedScript {
+                store: store.name.clone(),
+                version: name.version,
+                label: name.label(),
+                script: Arc::new(script),
+            });
         }
     }
     seeds.sort_by(|a, b| (a.version, &a.label).cmp(&(b.version, &b.label)));
@@ -94,15 +101,14 @@ pub fn seeds(config: &Config, store: &StoreConfig) -> (Vec<SeedScript>, Vec<Find
 }
 
 /// Reading is mostly waiting for the system, so two threads halve the time of a large set.
-fn read_all(named: Vec<(FileName, PathBuf, String)>, card: &Card) -> Vec<(Option<Found>, Vec<Finding>)> {
-    let read = |files: Vec<(FileName, PathBuf, String)>| {
-        let mut buffer = Vec::new();
-        let one = |(name, path, shown): (FileName, PathBuf, String)| {
-            let mut problems = Vec::new();
-            let script = read_file(&path, &shown, &name, card, &mut buffer, &mut problems);
-            (script.map(|script| Found { name, script }), problems)
-        };
-        files.into_iter().map(one).collect::<Vec<_>>()
+fn read_all(named: Vec<(FileName, PathBuf)>, shown_folder: &str, card: &Card) -> (Vec<Found>, Vec<Finding>) {
+    let read = |files: Vec<(FileName, PathBuf)>| {
+        let (mut found, mut problems, mut buffer) = (Vec::with_capacity(files.len()), Vec::new(), Vec::new());
+        for (name, path) in files {
+            let script = read_file(&path, &shown(shown_folder, &path), &name, card, &mut buffer, &mut problems);
+            found.extend(script.map(|script| Found { name, script: Arc::new(script) }));
+        }
+        (found, problems)
     };
     if named.len() < 200 {
         return read(named);
@@ -111,43 +117,46 @@ fn read_all(named: Vec<(FileName, PathBuf, String)>, card: &Card) -> Vec<(Option
     let second = first.split_off(first.len() / 2);
     thread::scope(|scope| {
         let other = scope.spawn(|| read(second));
-        let mut all = read(first);
-        all.extend(other.join().unwrap_or_default());
-        all
+        let (mut found, mut problems) = read(first);
+        let (others, their_problems) = other.join().unwrap_or_default();
+        found.extend(others);
+        problems.extend(their_problems);
+        (found, problems)
     })
 }
 
-/// A file that could be a migration.
-struct Listed {
-    path: PathBuf,
-    /// Its name alone.
-    file: String,
-    /// Its path as shown to a person.
-    shown: String,
+/// A file's name alone.
+fn base(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
+
+/// A file of a folder as shown to a person.
+fn shown(folder: &str, path: &Path) -> String {
+    [folder, "/", &base(path)].concat()
 }
 
 /// The files of a folder that could be migrations, in the order in which the system has them.
-fn list(folder: &Path, config: &Config, findings: &mut Vec<Finding>) -> Vec<Listed> {
+fn list(folder: &Path, config: &Config, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let shown_folder = config.shown(folder);
     for entry in walkdir::WalkDir::new(folder).min_depth(1).max_depth(1).follow_links(true) {
         match entry {
             Ok(entry) => {
-                let file = entry.file_name().to_string_lossy().into_owned();
-                let shown = format!("{shown_folder}/{file}");
+                let file = entry.file_name().to_string_lossy();
+                let shown = || shown(&shown_folder, entry.path());
                 match entry.file_type() {
                     _ if is_ignored(&file) => {}
-                    kind if kind.is_dir() => findings.push(folder_in_folder(&file, shown)),
+                    kind if kind.is_dir() => findings.push(folder_in_folder(&file, shown())),
                     kind if !kind.is_file() => {
-                        findings.push(Finding::error("unreadable", shown, "is not a regular file"));
+                        findings.push(Finding::error("unreadable", shown(), "is not a regular file"));
                     }
-                    _ => files.push(Listed { path: entry.into_path(), file, shown }),
+                    _ => files.push(entry.into_path()),
                 }
             }
             Err(error) if error.depth() == 0 => findings.extend(folder_problem(folder, config, &error)),
             Err(error) => {
                 let path = error.path().unwrap_or(folder);
-                if is_ignored(&path.file_name().unwrap_or_default().to_string_lossy()) {
+                if is_ignored(&base(path)) {
                     continue;
                 }
                 let why = match error.loop_ancestor() {

@@ -18,7 +18,7 @@ use crate::stores::{Locked, NewEntry};
 /// Records everything up to a version as applied, without running it.
 pub(super) fn baseline(call: &Call, args: &BaselineArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet(project)?;
     let store = match fleet.chosen.iter().collect::<Vec<_>>()[..] {
         [one] => one.clone(),
         _ => {
@@ -37,7 +37,7 @@ pub(super) fn baseline(call: &Call, args: &BaselineArgs) -> Result<End, Failure>
     let listener = Listener::new(&call.screen, &options.run, &project.catalogs);
     let owner = identity::owner(&options.run);
     let done = execute::under_lease(&mut fleet.stores, &store, &owner, &options, &|e| listener.hear(e), |locked| {
-        record_all(locked, &project, catalog, args.version)
+        record_all(locked, project, catalog, args.version)
     })?;
     say(call, &store, &done);
     Ok(End::Done)

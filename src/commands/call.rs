@@ -31,15 +31,16 @@ impl Call {
         }
     }
 
-    /// Reads the configuration and the files.
-    pub fn project(&self) -> Result<Project, Failure> {
-        let project = Project::load(&self.flags())?;
+    /// Reads the configuration and the files. It stays until the process ends: taking ten thousand scripts apart again would
+    /// be a tenth of a command's time.
+    pub fn project(&self) -> Result<&'static Project, Failure> {
+        let project: &Project = Box::leak(Box::new(Project::load(&self.flags())?));
         project.config.choose(&self.globals.stores)?;
         Ok(project)
     }
 
     /// The same, for commands that have nothing to do without a store.
-    pub fn project_with_stores(&self) -> Result<Project, Failure> {
+    pub fn project_with_stores(&self) -> Result<&'static Project, Failure> {
         let project = self.project()?;
         if project.config.stores.is_empty() {
             let folder = project.config.shown(&project.config.migrations);

@@ -12,8 +12,8 @@ use crate::report::{Cell, Style, Table, listener};
 /// Exit 3 when something is pending, changed, missing or half-applied, or files are broken.
 pub(super) fn check(call: &Call) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
-    let found = findings(&project, &mut fleet)?;
+    let mut fleet = call.fleet(project)?;
+    let found = findings(project, &mut fleet)?;
     let stores = fleet.chosen.len();
     let text = || {
         let mut table = Table::new();

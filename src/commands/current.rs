@@ -11,7 +11,7 @@ use crate::report::{Cell, Style, Table, listener};
 /// Shows the newest applied migration of every store.
 pub(super) fn current(call: &Call) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet(project)?;
     let records = fleet.look()?.1;
     let newest: Vec<(&String, Option<&Record>)> = records
         .iter()

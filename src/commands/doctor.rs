@@ -43,7 +43,7 @@ pub(super) fn doctor(call: &Call) -> Result<End, Failure> {
             opened.push((config, project.open_store(config, &|store| call.ask(store))));
         }
     }
-    let examined = examine_all(&project, opened);
+    let examined = examine_all(project, opened);
     let paint = call.screen.paint;
     let text = || examined.iter().map(|e| text(e, paint)).collect::<Vec<_>>().join("\n");
     let json = || {

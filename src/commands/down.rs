@@ -16,7 +16,7 @@ use crate::report::words::list;
 /// Rolls back.
 pub(super) fn down(call: &Call, args: &DownArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet_for_down(&project)?;
+    let mut fleet = call.fleet_for_down(project)?;
     let chosen = fleet.chosen.clone();
     let target = target(args);
     let planner = |records: &Records| match &args.version {
@@ -26,14 +26,14 @@ pub(super) fn down(call: &Call, args: &DownArgs) -> Result<End, Failure> {
     if args.dry_run {
         let records = fleet.look()?.1;
         let plan = planner(&records)?;
-        return dry_run::show(call, &project, &mut fleet, &plan);
+        return dry_run::show(call, project, &mut fleet, &plan);
     }
     if target == DownTarget::All {
         confirm_all(call, &chosen.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
     let nothing = "nothing to roll back".to_owned();
     let meant = Meant { wait_lock: args.lease.wait_lock, wipe: false, nothing };
-    carry_out(call, &project, &mut fleet, &planner, &meant)
+    carry_out(call, project, &mut fleet, &planner, &meant)
 }
 
 /// The store in which exactly this version is applied: one number may stand for something else in each store.

@@ -18,24 +18,24 @@ use crate::report::words::list;
 /// Drops everything in the chosen stores and applies all.
 pub(super) fn fresh(call: &Call, args: &FreshArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    refuse_protected(&project, args)?;
-    let mut fleet = call.fleet(&project)?;
+    refuse_protected(project, args)?;
+    let mut fleet = call.fleet(project)?;
     let chosen = fleet.chosen.clone();
     let request = UpRequest { environment: project.config.environment.clone(), ..UpRequest::default() };
     let planner = |records: &Records| project.plan_up(&chosen, records, &request);
     if args.dry_run {
         let plan = planner(&wiped(&mut fleet)?)?;
         let drops = inventory(&mut fleet)?;
-        return dry_run::show_with_drops(call, &project, &mut fleet, &plan, drops);
+        return dry_run::show_with_drops(call, project, &mut fleet, &plan, drops);
     }
     // What cannot be planned must not be dropped first.
     planner(&wiped(&mut fleet)?)?;
     confirm_drop(call, &mut fleet)?;
     let meant = Meant { wait_lock: args.lease.wait_lock, wipe: true, nothing: "nothing to apply".to_owned() };
-    let end = carry_out(call, &project, &mut fleet, &planner, &meant)?;
+    let end = carry_out(call, project, &mut fleet, &planner, &meant)?;
     if args.seed && end == End::Done {
         fleet.skipped.clear();
-        return run_seeds(call, &project, &mut fleet, args.lease.wait_lock);
+        return run_seeds(call, project, &mut fleet, args.lease.wait_lock);
     }
     Ok(end)
 }

@@ -13,7 +13,7 @@ use crate::stores::Ledger;
 /// Shows past events of all chosen stores, the oldest first.
 pub(super) fn history(call: &Call, args: &HistoryArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet(project)?;
     let ledgers = fleet.look()?.0;
     let entries = merged(ledgers.iter().filter(|(name, _)| fleet.chosen.contains(*name)));
     let older = entries.len().saturating_sub(args.limit.unwrap_or(usize::MAX));

@@ -13,7 +13,7 @@ use crate::stores::{Holder, Owner};
 /// Shows who holds the leases.
 pub(super) fn lock(call: &Call) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet(project)?;
     let chosen = fleet.chosen.clone();
     let mut holders = Vec::new();
     for (name, holder) in fleet.each(|_, opened| opened.store.holder()) {

@@ -20,17 +20,17 @@ use crate::report::{Cell, Style, Table, listener};
 /// Shows and settles half-applied and changed migrations.
 pub(super) fn repair(call: &Call, args: &RepairArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let Some(target) = &args.target else { return list(call, &project) };
+    let Some(target) = &args.target else { return list(call, project) };
     let (store, version) = parse_target(target, &project.config, &call.globals.stores)?;
     let mut fleet = project.open(std::slice::from_ref(&store), &|s| call.ask(s))?;
     let wait = args.lease.wait_lock;
     let word = match (args.mark, args.accept_checksum) {
         (Some(mark), _) => Word::Mark(mark),
         (None, true) => Word::AcceptChecksum,
-        (None, false) if args.resume => return resume(call, &project, &mut fleet, (&store, version), args),
-        (None, false) => return show(call, &project, &mut fleet, (&store, version)),
+        (None, false) if args.resume => return resume(call, project, &mut fleet, (&store, version), args),
+        (None, false) => return show(call, project, &mut fleet, (&store, version)),
     };
-    let label = settle(call, &project, &mut fleet, (&store, version), word, wait)?;
+    let label = settle(call, project, &mut fleet, (&store, version), word, wait)?;
     let said = match word {
         Word::Mark(crate::cli::Mark::Applied) => "is recorded as applied now",
         Word::Mark(crate::cli::Mark::Reverted) => "is recorded as reverted now",

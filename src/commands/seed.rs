@@ -16,8 +16,8 @@ use crate::report::{Listener, failure};
 /// Runs the seed scripts of the chosen stores.
 pub(super) fn seed(call: &Call, args: &SeedArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
-    run_seeds(call, &project, &mut fleet, args.lease.wait_lock)
+    let mut fleet = call.fleet(project)?;
+    run_seeds(call, project, &mut fleet, args.lease.wait_lock)
 }
 
 /// The same for `fresh --seed`.

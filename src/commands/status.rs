@@ -13,9 +13,9 @@ use crate::report::status::{self, StoreStatus};
 /// Shows where every migration stands. A store that cannot be looked into keeps no other from being shown.
 pub(super) fn status(call: &Call, args: &StatusArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet(project)?;
     let (records, mut broken) = look_at_all(&mut fleet);
-    let stores = statuses(&project, &fleet, &records, &broken);
+    let stores = statuses(project, &fleet, &records, &broken);
     let screen = &call.screen;
     let text = || status::text(&stores, args.all, screen.local_times, screen.paint);
     let skipped = &fleet.skipped;

@@ -23,7 +23,7 @@ enum Became {
 /// Releases leases whose holders are gone; with `--force` those of holders at work too.
 pub(super) fn unlock(call: &Call, args: &UnlockArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet(project)?;
     let here = identity::owner(&identity::run_id());
     let mut outcomes = Vec::new();
     for name in fleet.chosen.clone() {

@@ -22,7 +22,7 @@ type Answer = (Result<Probe, Failure>, Duration);
 /// Waits until every store answers.
 pub(super) fn wait(call: &Call, args: &WaitArgs) -> Result<End, Failure> {
     let project = call.project_with_stores()?;
-    let mut fleet = call.fleet(&project)?;
+    let mut fleet = call.fleet(project)?;
     let chosen = fleet.chosen.clone();
     fleet.stores.retain(|name, _| chosen.contains(name));
     let started = Instant::now();

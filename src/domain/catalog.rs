@@ -1,6 +1,7 @@
 //! What the files of one store say: its migrations in order, and everything that is wrong with them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::checksum::Checksum;
 use super::directive::Directives;
@@ -38,9 +39,9 @@ pub struct Migration {
     /// `NNN_name` with the digits as its up file has them.
     pub label: String,
     /// Applies it.
-    pub up: Script,
+    pub up: Arc<Script>,
     /// Takes it back.
-    pub down: Option<Script>,
+    pub down: Option<Arc<Script>>,
 }
 
 impl Migration {
@@ -50,7 +51,7 @@ impl Migration {
     }
 
     /// The script of a direction.
-    pub fn script(&self, direction: Direction) -> Option<&Script> {
+    pub fn script(&self, direction: Direction) -> Option<&Arc<Script>> {
         match direction {
             Direction::Up => Some(&self.up),
             Direction::Down => self.down.as_ref(),
@@ -79,8 +80,8 @@ pub struct Catalog {
 pub struct Found {
     /// Its name, taken apart.
     pub name: FileName,
-    /// What it holds.
-    pub script: Script,
+    /// What it holds. Plans share it.
+    pub script: Arc<Script>,
 }
 
 impl Catalog {
@@ -115,7 +116,7 @@ impl Catalog {
         }
         for (_, orphan) in downs {
             let expected = FileName { direction: Direction::Up, ..orphan.name.clone() };
-            let finding = Finding::error("no-up", orphan.script.path, "has no up script")
+            let finding = Finding::error("no-up", &orphan.script.path, "has no up script")
                 .hint(format!("write {expected}, or remove the down script"));
             catalog.findings.push(finding);
         }

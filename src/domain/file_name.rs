@@ -102,7 +102,7 @@ impl FileName {
 
     /// `NNN_name`, the part that a pair shares.
     pub fn label(&self) -> String {
-        format!("{}_{}", self.digits, self.name)
+        [&*self.digits, "_", &self.name].concat()
     }
 }
 

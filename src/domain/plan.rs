@@ -1,6 +1,7 @@
 //! The ordered steps that a request needs, computed from files and ledgers, without side effects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalog::{Catalog, Script};
@@ -37,7 +38,7 @@ impl<'a> StoreState<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The file of the pair.
-    File(Box<Script>),
+    File(Arc<Script>),
     /// The down script that the ledger kept, since there is no file any more.
     Ledger,
 }
@@ -56,7 +57,7 @@ pub struct PlannedStep {
     /// Where the script comes from.
     pub source: Source,
     /// The down file that an up step records in the ledger.
-    pub down: Option<Script>,
+    pub down: Option<Arc<Script>>,
     /// How long it may run, by its directive.
     pub timeout: Option<Duration>,
     /// Indices of steps of this plan that must be done before it.
@@ -76,7 +77,7 @@ impl PlannedStep {
     }
 
     /// The file that its script comes from, unless it comes from the ledger.
-    pub fn source_script(&self) -> Option<&Script> {
+    pub fn source_script(&self) -> Option<&Arc<Script>> {
         match &self.source {
             Source::File(script) => Some(script),
             Source::Ledger => None,

@@ -1,6 +1,7 @@
 //! What `down`, `redo` and `goto` have to do.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::failure::Failure;
 use super::file_name::Direction;
@@ -160,7 +161,7 @@ fn down_step(applied: &Applied<'_>) -> Result<PlannedStep, String> {
             if rung.down_differs() {
                 notes.push(format!("{} is not the down script that was recorded when it was applied", file.path));
             }
-            Source::File(Box::new(file.clone()))
+            Source::File(Arc::clone(file))
         }
         (None, Some(_)) => {
             notes.push("the down script comes from the ledger: its file is gone".to_owned());

@@ -1,5 +1,7 @@
 //! What `repair --resume` has to do.
 
+use std::sync::Arc;
+
 use super::failure::{Failure, FailureKind};
 use super::file_name::Direction;
 use super::ledger::Half;
@@ -56,7 +58,7 @@ fn down_rest(state: &StoreState<'_>, rung: &Rung<'_>, half: &Half) -> Result<Pla
             if recorded.is_some_and(|r| *r != file.checksum) {
                 notes.push(format!("{} is not the down script that was recorded when it was applied", file.path));
             }
-            Source::File(Box::new(file.clone()))
+            Source::File(Arc::clone(file))
         }
         (None, Some(_)) => Source::Ledger,
         (None, None) => {

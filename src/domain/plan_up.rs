@@ -1,6 +1,7 @@
 //! What `up` has to do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::catalog::Migration;
 use super::failure::{Failure, FailureKind};
@@ -62,7 +63,7 @@ pub fn up_step(migration: &Migration) -> PlannedStep {
         version: migration.version,
         label: migration.label.clone(),
         direction: Direction::Up,
-        source: Source::File(Box::new(migration.up.clone())),
+        source: Source::File(Arc::clone(&migration.up)),
         down: migration.down.clone(),
         timeout: migration.up.directives.timeout,
         needs: Vec::new(),
@@ -249,6 +250,9 @@ fn refuse_cycle(cycle: &[usize], wanted: &[&Migration]) -> Failure {
 /// The findings about `requires` over all stores, for `validate`: what does not exist, and circles.
 pub fn requirement_findings(states: &[StoreState<'_>]) -> Vec<Finding> {
     let migrations: Vec<&Migration> = states.iter().flat_map(|s| s.catalog.migrations.values()).collect();
+    if migrations.iter().all(|migration| migration.up.directives.requires.is_empty()) {
+        return Vec::new();
+    }
     let index: BTreeMap<(&str, Version), usize> =
         migrations.iter().enumerate().map(|(i, m)| ((m.store.as_str(), m.version), i)).collect();
     let mut findings = Vec::new();

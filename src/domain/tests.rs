@@ -1,6 +1,7 @@
 //! Situations of planning, each with what must come of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::catalog::Found;
 use super::directive::Requirement;
@@ -15,8 +16,8 @@ struct Situation {
     entries: BTreeMap<String, Vec<Entry>>,
 }
 
-fn script(path: &str, text: &str) -> Script {
-    Script {
+fn script(path: &str, text: &str) -> Arc<Script> {
+    Arc::new(Script {
         path: path.to_owned(),
         extension: "sql".to_owned(),
         checksum: Checksum::of(text.as_bytes()),
@@ -24,7 +25,7 @@ fn script(path: &str, text: &str) -> Script {
         directives: Directives::default(),
         shape: Shape::default(),
         empty: text.is_empty(),
-    }
+    })
 }
 
 fn files(labels: &[&str]) -> Vec<Found> {
@@ -76,7 +77,11 @@ impl Situation {
         let catalog = self.catalogs.iter_mut().find(|c| c.store == store).unwrap();
         let migration = catalog.migrations.get_mut(&Version::new(version)).unwrap();
         let version = Version::new(needed_version);
-        migration.up.directives.requires.push(Requirement { store: needed.to_owned(), version, line: 1 });
+        Arc::make_mut(&mut migration.up).directives.requires.push(Requirement {
+            store: needed.to_owned(),
+            version,
+            line: 1,
+        });
         self
     }
 
@@ -168,7 +173,8 @@ fn late_migrations_are_refused_with_their_list_unless_asked_for() {
 #[test]
 fn changed_and_missing_files_stop_up() {
     let mut s = Situation::new(&[("a", &["1_a", "2_b", "3_c"])]).applied("a", &["1_a", "2_b"]);
-    s.catalogs[0].migrations.get_mut(&Version::new(1)).unwrap().up.checksum = Checksum::of(b"else");
+    let first = s.catalogs[0].migrations.get_mut(&Version::new(1)).unwrap();
+    Arc::make_mut(&mut first.up).checksum = Checksum::of(b"else");
     s.catalogs[0].migrations.remove(&Version::new(2));
     let refused = s.up(&all()).unwrap_err();
     assert_eq!(refused.message, "2 applied migrations are not what was applied");
@@ -222,11 +228,11 @@ fn down_uses_the_ledger_where_the_file_is_gone_and_refuses_where_there_is_no_way
     let plan = s.ask(&[], |states| plan_down(states, &DownTarget::Last(1))).unwrap();
     assert_eq!(plan.steps[0].source, Source::Ledger);
     let second = s.catalogs[0].migrations.get_mut(&Version::new(2)).unwrap();
-    second.up.directives.irreversible = Some("rows are gone".to_owned());
+    Arc::make_mut(&mut second.up).directives.irreversible = Some("rows are gone".to_owned());
     let refused = s.down(DownTarget::Last(2)).unwrap_err();
     assert_eq!(refused.details, ["a/2_b is irreversible: rows are gone"]);
     let first = s.catalogs[0].migrations.get_mut(&Version::new(1)).unwrap();
-    first.down.as_mut().unwrap().checksum = Checksum::of(b"other");
+    Arc::make_mut(first.down.as_mut().unwrap()).checksum = Checksum::of(b"other");
     let plan = s.ask(&[], |states| plan_down(states, &DownTarget::Only(Version::new(1)))).unwrap();
     assert_eq!(plan.steps[0].notes.len(), 1);
 }

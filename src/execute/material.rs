@@ -76,7 +76,7 @@ fn from_file(planned: &PlannedStep, script: &Script, card: &Card, root: &Path) -
     let text = if cr_only { text.replace('\r', "\n") } else { text };
     Ok(Step {
         file: (!cr_only).then(|| root.join(&script.path)),
-        ..step(planned, (*script).clone(), Arc::from(text.trim_start_matches('\u{feff}')), card)
+        ..step(planned, script, Arc::from(text.trim_start_matches('\u{feff}')), card)
     })
 }
 
@@ -90,10 +90,10 @@ fn from_ledger(
     let path = format!("ledger:{}.down.{}", planned.label, kept.extension);
     let mut findings = Vec::new();
     let script = discover::script(&path, &kept.extension, Direction::Down, kept.text.as_bytes(), card, &mut findings);
-    Ok(step(planned, script, kept.text, card))
+    Ok(step(planned, &script, kept.text, card))
 }
 
-fn step(planned: &PlannedStep, script: Script, text: Arc<str>, card: &Card) -> Step {
+fn step(planned: &PlannedStep, script: &Script, text: Arc<str>, card: &Card) -> Step {
     Step {
         index: 0,
         store: planned.store.clone(),
@@ -102,10 +102,10 @@ fn step(planned: &PlannedStep, script: Script, text: Arc<str>, card: &Card) -> S
         direction: planned.direction,
         file: None,
         text,
-        mode: mode_of(&script, card.has_transactions(), card.extensions),
-        extension: script.extension,
-        path: script.path,
-        shape: script.shape,
+        mode: mode_of(script, card.has_transactions(), card.extensions),
+        extension: script.extension.clone(),
+        path: script.path.clone(),
+        shape: script.shape.clone(),
         checksum: planned.checksum.clone(),
         down: None,
         timeout: script.directives.timeout,
@@ -117,13 +117,13 @@ fn step(planned: &PlannedStep, script: Script, text: Arc<str>, card: &Card) -> S
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn seed_step(store: &str, label: &str, script: &Script, card: &Card, root: &Path) -> Result<Step, Failure> {
+pub fn seed_step(store: &str, label: &str, script: &Arc<Script>, card: &Card, root: &Path) -> Result<Step, Failure> {
     let planned = PlannedStep {
         store: store.to_owned(),
         version: Version::new(0),
         label: label.to_owned(),
         direction: Direction::Up,
-        source: Source::File(Box::new(script.clone())),
+        source: Source::File(Arc::clone(script)),
         down: None,
         timeout: script.directives.timeout,
         needs: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Done, Event, Report, RunOptions, seed_step, stop_failure, under_lease};
@@ -20,7 +21,7 @@ pub fn plan(seeds: &[SeedScript]) -> Plan {
         version: seed.version,
         label: seed.label.clone(),
         direction: Direction::Up,
-        source: Source::File(Box::new(seed.script.clone())),
+        source: Source::File(Arc::clone(&seed.script)),
         down: None,
         timeout: seed.script.directives.timeout,
         needs: at.checked_sub(1).into_iter().collect(),

@@ -1,6 +1,7 @@
 //! Ledgers and plans: whatever is done to a set of migrations, the entries add up to what happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use stepladder::domain::catalog::Found;
@@ -83,7 +84,7 @@ fn catalog(store: &str, size: usize) -> Catalog {
             shape: Shape::default(),
             empty: false,
         };
-        Found { name, script }
+        Found { name, script: Arc::new(script) }
     };
     let files = (1..=size).flat_map(|n| [file(n, Direction::Up), file(n, Direction::Down)]).collect();
     Catalog::pair(store, files, true)
@@ -209,7 +210,7 @@ proptest! {
                 Requirement { store: format!("store{to}"), version: Version::new(needed as u128), line: 1 };
             required.push(((format!("store{from}"), Version::new(version as u128)), requirement.clone()));
             let migration = system.catalogs[from].migrations.get_mut(&Version::new(version as u128)).unwrap();
-            migration.up.directives.requires.push(requirement);
+            Arc::make_mut(&mut migration.up).directives.requires.push(requirement);
         }
         let plan = system.up(steps);
         let place = |store: &str, version: Version| {
