@@ -109,7 +109,7 @@ pub(super) fn refuse_unsettled(states: &[StoreState<'_>], environment: Option<&s
     }
     let message = format!("{} not what was applied", are(details.len()));
     Err(Failure::findings(message)
-        .details(details)
+        .details(first_of(details))
         .hint("bring the file back as it was; `stepladder status` shows all")
         .hint("a change that needs no new run? `stepladder repair STORE/VERSION --accept-checksum`"))
 }
@@ -119,11 +119,26 @@ fn are(n: usize) -> String {
 }
 
 fn refuse_broken(broken: &[&Finding]) -> Failure {
-    let details = broken.iter().map(|f| format!("{}   {}", f.location(), f.message));
-    let mut failure =
-        Failure::findings(format!("nothing was run: {} in the files", count(broken.len(), "error"))).details(details);
-    failure.hints.extend(broken.iter().filter_map(|f| f.hint.clone()).take(3));
+    let details = broken.iter().map(|f| format!("{}   {}", f.location(), f.message)).collect();
+    let message = format!("nothing was run: {} in the files", count(broken.len(), "error"));
+    let mut failure = Failure::findings(message).details(first_of(details));
+    for hint in broken.iter().filter_map(|f| f.hint.as_ref()) {
+        if failure.hints.len() < 3 && !failure.hints.contains(hint) {
+            failure.hints.push(hint.clone());
+        }
+    }
     failure.hint("`stepladder validate` shows everything that is wrong")
+}
+
+/// As many as a person reads. A set that was copied into its own folder has thousands.
+fn first_of(mut details: Vec<String>) -> Vec<String> {
+    const READ: usize = 20;
+    if details.len() > READ + 1 {
+        let more = details.len() - READ;
+        details.truncate(READ);
+        details.push(format!("and {more} more"));
+    }
+    details
 }
 
 /// Refuses when a chosen store has a half-applied migration, naming each with what is known and the ways out.
