@@ -1,7 +1,7 @@
 //! A project: its configuration, its catalogs and its stores. What an application embeds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -16,12 +16,15 @@ use crate::process::identity;
 use crate::stores::host::{Host, WeakHost};
 use crate::stores::{self, Card, Ledger, Stop, Store};
 
-/// Configuration and catalogs, read; nothing is connected yet.
+/// What the files of each store say, by its name. They are read while others connect; whoever looks into them first waits.
+pub type Catalogs = LazyLock<BTreeMap<String, Catalog>, Box<dyn FnOnce() -> BTreeMap<String, Catalog> + Send>>;
+
+/// Configuration and catalogs; nothing is connected yet.
 pub struct Project {
     /// Where everything is.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// What the files of each store say.
-    pub catalogs: BTreeMap<String, Catalog>,
+    pub catalogs: Catalogs,
     /// The stores in use that keep others' ledgers: each is opened once for all.
     hosts: Mutex<BTreeMap<String, WeakHost>>,
 }
@@ -68,15 +71,17 @@ pub fn ask_nobody(_: &StoreConfig) -> Result<Option<Secret>, Failure> {
 }
 
 impl Project {
-    /// Reads the configuration and all catalogs. Connects to nothing.
+    /// Reads the configuration, and begins to read all catalogs. Connects to nothing.
     ///
     /// # Errors
     /// A configuration that cannot be understood. What is wrong with migrations is in the catalogs.
     pub fn load(flags: &Flags) -> Result<Self, Failure> {
-        let config = Config::load(flags)?;
-        let catalogs =
-            config.stores.values().map(|store| (store.name.clone(), discover::catalog(&config, store))).collect();
-        Ok(Self { config, catalogs, hosts: Mutex::default() })
+        let config = Arc::new(Config::load(flags)?);
+        let of = Arc::clone(&config);
+        let all = move || of.stores.values().map(|store| (store.name.clone(), discover::catalog(&of, store))).collect();
+        let reading = thread::spawn(all);
+        let read = move || reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(Self { config, catalogs: LazyLock::new(Box::new(read)), hosts: Mutex::default() })
     }
 
     /// Everything that is wrong with the files, without any server: for `validate`.
@@ -114,6 +119,9 @@ impl Project {
             if self.open_one(config, &mut fleet, ask, names.is_empty())? {
                 fleet.chosen.insert(config.name.clone());
             }
+        }
+        if names.is_empty() {
+            return Ok(fleet);
         }
         let required: BTreeSet<String> = fleet
             .chosen

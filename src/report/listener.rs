@@ -14,13 +14,14 @@ use super::table::width;
 use super::words::{clock, count, elapsed, short_run, span};
 use crate::domain::{Catalog, Direction, Finding, Plan, Severity};
 use crate::execute::{Event, Report};
+use crate::project::Catalogs;
 use crate::stores::{Holder, Kept, StepEvent, StepFailure};
 
 /// Tells a run as it happens.
 pub struct Listener<'a> {
     screen: &'a Screen,
     run: String,
-    catalogs: &'a BTreeMap<String, Catalog>,
+    catalogs: &'a Catalogs,
     seeding: bool,
     state: Mutex<State>,
 }
@@ -34,12 +35,12 @@ struct State {
 
 impl<'a> Listener<'a> {
     /// A listener of the run with this id. What is wrong with the files of its steps is in the catalogs.
-    pub fn new(screen: &'a Screen, run: &str, catalogs: &'a BTreeMap<String, Catalog>) -> Self {
+    pub fn new(screen: &'a Screen, run: &str, catalogs: &'a Catalogs) -> Self {
         Self { screen, run: run.to_owned(), catalogs, seeding: false, state: Mutex::default() }
     }
 
     /// A listener of a run of seed scripts.
-    pub fn of_seeds(screen: &'a Screen, run: &str, catalogs: &'a BTreeMap<String, Catalog>) -> Self {
+    pub fn of_seeds(screen: &'a Screen, run: &str, catalogs: &'a Catalogs) -> Self {
         Self { seeding: true, ..Self::new(screen, run, catalogs) }
     }
 
