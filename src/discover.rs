@@ -1,8 +1,6 @@
 //! Reads a store's folder: a catalog, or every problem found.
 
 use std::borrow::Cow;
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -20,6 +18,7 @@ use crate::domain::sql::{self, Shape};
 use crate::domain::{
     Catalog, Checksum, Direction, FileName, Finding, Migration, Script, Version, Wrong, cypher, directive, guest,
 };
+use crate::files::Reader;
 use crate::stores::Card;
 
 /// The catalog of a store.
@@ -77,7 +76,7 @@ pub fn seeds(config: &Config, store: &StoreConfig) -> (Vec<SeedScript>, Vec<Find
         return (seeds, findings);
     }
     let card = &store.kind.card;
-    let mut buffer = Vec::new();
+    let mut reader = Reader::default();
     let shown_folder = config.shown(&store.seeds);
     for path in list(&store.seeds, config, &mut findings) {
         let (file, shown) = (base(&path), shown(&shown_folder, &path));
@@ -87,7 +86,7 @@ pub fn seeds(config: &Config, store: &StoreConfig) -> (Vec<SeedScript>, Vec<Find
             findings.push(Finding::problem("not-a-seed", shown, "is not a seed script: expected NNN_name.EXT"));
             continue;
         };
-        if let Some(script) = read_file(&path, &shown, &name, card, &mut buffer, &mut findings) {
+        if let Some(script) = read_file(&path, &shown, &name, card, &mut reader, &mut findings) {
             seeds.push(SeedScript {
                 store: store.name.clone(),
                 version: name.version,
@@ -103,9 +102,9 @@ pub fn seeds(config: &Config, store: &StoreConfig) -> (Vec<SeedScript>, Vec<Find
 /// Reading is mostly waiting for the system, so two threads halve the time of a large set.
 fn read_all(named: Vec<(FileName, PathBuf)>, shown_folder: &str, card: &Card) -> (Vec<Found>, Vec<Finding>) {
     let read = |files: Vec<(FileName, PathBuf)>| {
-        let (mut found, mut problems, mut buffer) = (Vec::with_capacity(files.len()), Vec::new(), Vec::new());
+        let (mut found, mut problems, mut reader) = (Vec::with_capacity(files.len()), Vec::new(), Reader::default());
         for (name, path) in files {
-            let script = read_file(&path, &shown(shown_folder, &path), &name, card, &mut buffer, &mut problems);
+            let script = read_file(&path, &shown(shown_folder, &path), &name, card, &mut reader, &mut problems);
             found.extend(script.map(|script| Found { name, script: Arc::new(script) }));
         }
         (found, problems)
@@ -170,23 +169,6 @@ fn list(folder: &Path, config: &Config, findings: &mut Vec<Finding>) -> Vec<Path
     files
 }
 
-/// A file's bytes in a buffer that is used again: for thousands of small files a call to the system less each.
-fn read_into(buffer: &mut Vec<u8>, path: &Path) -> std::io::Result<usize> {
-    let mut file = fs::File::open(path)?;
-    let mut length = 0;
-    loop {
-        if buffer.len() - length < 1 << 15 {
-            buffer.resize((2 * buffer.len()).max(1 << 16), 0);
-        }
-        match file.read(&mut buffer[length..]) {
-            Ok(0) => return Ok(length),
-            Ok(n) => length += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 fn io_words(error: &walkdir::Error) -> String {
     error.io_error().map_or_else(|| error.to_string(), ToString::to_string)
 }
@@ -239,7 +221,7 @@ fn read_file(
     shown: &str,
     name: &FileName,
     card: &Card,
-    buffer: &mut Vec<u8>,
+    reader: &mut Reader,
     findings: &mut Vec<Finding>,
 ) -> Option<Script> {
     let runnable = [name.extension.as_str(), ANY].iter().any(|e| card.extensions.contains(e))
@@ -254,14 +236,16 @@ fn read_file(
         )));
         return None;
     }
-    let length = match read_into(buffer, path) {
-        Ok(length) => length,
+    match reader.read(path) {
+        Ok(stamp) => {
+            let script = script(shown, &name.extension, name.direction, reader.bytes(), card, findings);
+            Some(Script { kept: stamp.and_then(|stamp| reader.keep(stamp)), ..script })
+        }
         Err(error) => {
             findings.push(Finding::error("unreadable", shown, format!("cannot be read: {error}")));
-            return None;
+            None
         }
-    };
-    Some(script(shown, &name.extension, name.direction, &buffer[..length], card, findings))
+    }
 }
 
 /// What a script's bytes say, with every problem found in them.
@@ -316,6 +300,7 @@ pub fn script(
         directives,
         shape,
         empty,
+        kept: None,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod config;
 pub mod discover;
 pub mod domain;
 pub mod execute;
+pub mod files;
 pub mod process;
 pub mod project;
 pub mod report;

@@ -10,7 +10,29 @@ use super::finding::Finding;
 use super::sql::Shape;
 use super::version::Version;
 
-/// One file of a pair. Its text is not kept: a set may have ten thousand of them.
+/// By what a file is known to be the same and unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Where it lies.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// In bytes.
+    pub size: u64,
+    /// When anything of it was changed last: seconds since 1970 and nanoseconds. Nobody can set it back.
+    pub changed: (i64, i64),
+}
+
+/// The text of a small file, and the file's stamp when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Without a byte order mark.
+    pub text: Arc<str>,
+    /// As long as the file has it, it holds this text.
+    pub stamp: Stamp,
+}
+
+/// One file of a pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// Relative to the project, as shown to a person.
@@ -27,6 +49,8 @@ pub struct Script {
     pub shape: Shape,
     /// Nothing in it but comments and blanks.
     pub empty: bool,
+    /// Its text, where it is small: a set may have ten thousand of them.
+    pub kept: Option<Kept>,
 }
 
 /// A version, a name, an up script and a down script.

@@ -25,6 +25,7 @@ fn script(path: &str, text: &str) -> Arc<Script> {
         directives: Directives::default(),
         shape: Shape::default(),
         empty: text.is_empty(),
+        kept: None,
     })
 }
 

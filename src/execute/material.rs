@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::discover;
 use crate::domain::mode::mode_of;
 use crate::domain::{Checksum, Direction, Failure, PlannedStep, Script, Source, Version};
+use crate::files::{is_unchanged, without_mark};
 use crate::stores::{Card, Step, StoredScript};
 
 /// Gives a planned step its text. `timeout` is the store's, for scripts that say nothing; `stored` fetches a down
@@ -66,18 +67,9 @@ pub fn from_files(
 }
 
 fn from_file(planned: &PlannedStep, script: &Script, card: &Card, root: &Path) -> Result<Step, Failure> {
-    let bytes = read(script, root)?;
-    if Checksum::of(&bytes) != script.checksum {
-        return Err(Failure::failed(format!("{} has changed since the run began; it was not run", script.path)));
-    }
-    let text = utf8(bytes, &script.path)?;
-    // psql and others end a comment at LF only: with CR alone the whole file would be one comment.
-    let cr_only = text.contains('\r') && !text.contains('\n');
-    let text = if cr_only { text.replace('\r', "\n") } else { text };
-    Ok(Step {
-        file: (!cr_only).then(|| root.join(&script.path)),
-        ..step(planned, script, Arc::from(text.trim_start_matches('\u{feff}')), card)
-    })
+    let text = read(script, root, "run")?;
+    let path = root.join(&script.path);
+    Ok(Step { file: (!has_old_lines(&text)).then_some(path), ..step(planned, script, text, card) })
 }
 
 fn from_ledger(
@@ -93,7 +85,14 @@ fn from_ledger(
     Ok(step(planned, &script, kept.text, card))
 }
 
+/// Whether lines end as they did on the first Macintoshes. psql and others end a comment at LF only: with CR alone the whole script
+/// would be one comment.
+fn has_old_lines(text: &str) -> bool {
+    text.contains('\r') && !text.contains('\n')
+}
+
 fn step(planned: &PlannedStep, script: &Script, text: Arc<str>, card: &Card) -> Step {
+    let text = if has_old_lines(&text) { Arc::from(text.replace('\r', "\n")) } else { text };
     Step {
         index: 0,
         store: planned.store.clone(),
@@ -136,18 +135,24 @@ pub fn seed_step(store: &str, label: &str, script: &Arc<Script>, card: &Card, ro
 
 /// The down script that an up step records.
 pub(crate) fn read_down(script: &Script, root: &Path) -> Result<StoredScript, Failure> {
-    let text = utf8(read(script, root)?, &script.path)?;
-    Ok(StoredScript {
-        extension: script.extension.clone(),
-        checksum: script.checksum.clone(),
-        text: Arc::from(text.trim_start_matches('\u{feff}')),
-    })
+    let text = read(script, root, "recorded")?;
+    Ok(StoredScript { extension: script.extension.clone(), checksum: script.checksum.clone(), text })
 }
 
-fn read(script: &Script, root: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(root.join(&script.path)).map_err(|e| Failure::failed(format!("{} cannot be read: {e}", script.path)))
-}
-
-fn utf8(bytes: Vec<u8>, path: &str) -> Result<String, Failure> {
-    String::from_utf8(bytes).map_err(|_| Failure::findings(format!("{path} is not UTF-8")))
+/// The text that was planned with. A file that was changed meanwhile is not what anybody has seen in a plan; `done` says what was
+/// not done with it.
+fn read(script: &Script, root: &Path, done: &str) -> Result<Arc<str>, Failure> {
+    let path = root.join(&script.path);
+    if let Some(kept) = script.kept.as_ref().filter(|kept| is_unchanged(&path, &kept.stamp)) {
+        return Ok(Arc::clone(&kept.text));
+    }
+    let bytes = std::fs::read(&path).map_err(|e| Failure::failed(format!("{} cannot be read: {e}", script.path)))?;
+    if Checksum::of(&bytes) != script.checksum {
+        return Err(Failure::failed(format!("{} has changed since the run began; it was not {done}", script.path))
+            .hint("run the command again, and it is planned with the file as it is now"));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Arc::from(without_mark(text))),
+        Err(_) => Err(Failure::findings(format!("{} is not UTF-8", script.path))),
+    }
 }

@@ -179,6 +179,24 @@ fn broken_files_keep_everything_from_running() {
     assert!(!world.has("data.json"));
 }
 
+/// Files of this moment are read again before they run, older ones only where something about them has changed.
+#[test]
+fn a_file_that_changes_during_a_run_is_not_run() {
+    for age in [Duration::ZERO, Duration::from_millis(3100)] {
+        let world = World::new()
+            .file("stepladder.toml", "require_down = false\n[stores.memory]\nurl = \"memory:data.json\"\n[stores.other]\nkind = \"memory\"\nurl = \"memory:other.json\"\n")
+            .file("migrations/memory/001_edit.up.sh", "sed -i 's/set a/set b/' migrations/other/001_a.up.mem\n")
+            .file("migrations/other/001_a.up.mem", "# stepladder: requires memory/1\nset a 1\n");
+        std::thread::sleep(age);
+        let said = world.run("up");
+        let changed = "other/001_a could not be run: migrations/other/001_a.up.mem has changed since the run began; it was not run";
+        let ways = "hint: run the command again, and it is planned with the file as it is now";
+        let told = said.stderr.contains(changed) && said.stderr.contains(ways);
+        assert!(said.code == 1 && told && said.stdout.contains("001_edit   applied"), "{}", said.all());
+        assert!(world.ok("up").stdout.contains("other   001_a   applied"));
+    }
+}
+
 #[test]
 fn an_interrupt_ends_the_run_with_130() {
     let world = World::with_memory(&["001_a"])

@@ -83,6 +83,7 @@ fn catalog(store: &str, size: usize) -> Catalog {
             directives: Directives::default(),
             shape: Shape::default(),
             empty: false,
+            kept: None,
         };
         Found { name, script: Arc::new(script) }
     };
