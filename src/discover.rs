@@ -117,7 +117,7 @@ fn read_all(named: Vec<(FileName, PathBuf)>, shown_folder: &str, card: &Card) ->
     thread::scope(|scope| {
         let other = scope.spawn(|| read(second));
         let (mut found, mut problems) = read(first);
-        let (others, their_problems) = other.join().unwrap_or_default();
+        let (others, their_problems) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         found.extend(others);
         problems.extend(their_problems);
         (found, problems)
