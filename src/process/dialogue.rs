@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -124,11 +123,7 @@ impl Dialogue {
     pub fn finish(&mut self) -> std::io::Result<Finished> {
         self.orders = None;
         let Some(running) = self.running.take() else { return Ok(Finished { code: None, stderr: String::new() }) };
-        let until = Instant::now() + FAREWELL;
-        while !running.has_ended() && Instant::now() < until {
-            thread::sleep(Duration::from_millis(2));
-        }
-        if !running.has_ended() {
+        if !running.ends_within(FAREWELL) {
             running.ender().end();
         }
         running.finish()

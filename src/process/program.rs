@@ -3,7 +3,6 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -97,25 +96,20 @@ pub enum Ended {
     Stopped(StopReason),
 }
 
+/// How often somebody is asked whether a client is to be ended.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Waits for a client's end; ends it at its deadline or when asked to stop at once.
 pub fn watch(running: &Running, timeout: Option<Duration>, stop: &Stop) -> Option<Ended> {
     let started = Instant::now();
-    let cancelled = AtomicBool::new(false);
-    let mut pause = Duration::from_millis(1);
-    loop {
-        if running.has_ended() {
-            return None;
-        }
+    while !running.ends_within(LOOK) {
         let ended = match (stop.at_once(), timeout) {
-            (Some(reason), _) => Some(Ended::Stopped(reason)),
-            (None, Some(limit)) if started.elapsed() >= limit => Some(Ended::Deadline(limit)),
-            _ => None,
+            (Some(reason), _) => Ended::Stopped(reason),
+            (None, Some(limit)) if started.elapsed() >= limit => Ended::Deadline(limit),
+            _ => continue,
         };
-        if ended.is_some() && !cancelled.swap(true, Ordering::SeqCst) {
-            running.ender().cancel();
-            return ended;
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        running.ender().cancel();
+        return Some(ended);
     }
+    None
 }

@@ -76,6 +76,11 @@ impl Running {
         !matches!(self.handle.try_wait(), Ok(None))
     }
 
+    /// Waits for its end, not longer than this. True too where its end cannot be waited for: [`Running::finish`] says why.
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        !matches!(self.handle.wait_timeout(limit), Ok(None))
+    }
+
     /// What it has written to standard error so far.
     pub fn stderr_so_far(&self) -> String {
         self.stderr.text()
@@ -131,13 +136,7 @@ impl Ender {
     fn with_signals(&self, signals: &[(i32, Duration)]) {
         for (number, patience) in signals {
             signal(self.group, *number);
-            let until = Instant::now() + *patience;
-            while Instant::now() < until {
-                if !matches!(self.handle.try_wait(), Ok(None)) {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
+            let _ = self.handle.wait_timeout(*patience);
         }
         signal(self.group, libc::SIGKILL);
     }
