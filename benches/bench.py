@@ -172,12 +172,27 @@ def postgres(work):
     pair("PostgreSQL, 1,000 pending migrations", sides)
 
 
+def plain_tools(work):
+    """A folder with kafka-topics started with the options of Kafka's own scripts, for the reason told at `plain_shell`."""
+    with open(os.path.join(KAFKA_BIN, "kafka-topics") if KAFKA_BIN else shutil.which("kafka-topics")) as f:
+        launcher = f.read()
+    options = ("-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 "
+               "-XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true")
+    launcher = re.sub(r" -X\S+", "", launcher).replace("exec java ", f"exec java {options} ").replace("-Xmx128m", "-Xmx256M")
+    os.makedirs(f"{work}/bin")
+    with open(f"{work}/bin/kafka-topics", "w") as f:
+        f.write(launcher)
+    os.chmod(f"{work}/bin/kafka-topics", 0o755)
+    return f"{work}/bin"
+
+
 def kafka(work):
     """50 topics: Kafka's tools through stepladder and through a shell, then built in; and a look."""
     if not KAFKA:
         return print("\nkafka: left out, STEPLADDER_TEST_KAFKA_OPEN_URL is not set")
     brokers = KAFKA.split("://")[1].split("?")[0]
-    topics = os.path.join(KAFKA_BIN, "kafka-topics") if KAFKA_BIN else "kafka-topics"
+    tools_folder = plain_tools(work)
+    topics = f"{tools_folder}/kafka-topics"
     folder = f"{work}/migrations/kafka"
     os.makedirs(folder)
     for n in range(1, 51):
@@ -186,7 +201,7 @@ def kafka(work):
                 f.write(f"kafka-topics --{way} --topic bench.t{n}\n")
     with open(f"{work}/plain.sh", "w") as f:
         f.write("set -e\n" + "".join(f"{topics} --bootstrap-server {brokers} --create --topic bench.t{n}\n" for n in range(1, 51)))
-    tools = {"KAFKA_BROKERS": f"{brokers}?prefix=bench.&ledger=bench_ledger" + (f"&client={KAFKA_BIN}" if KAFKA_BIN else "")}
+    tools = {"KAFKA_BROKERS": f"{brokers}?prefix=bench.&ledger=bench_ledger&client={tools_folder}"}
     builtin = {"KAFKA_BROKERS": f"{brokers}?prefix=bench.&ledger=bench_ledger&client=builtin"}
 
     def clean():
