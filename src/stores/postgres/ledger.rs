@@ -1,7 +1,8 @@
-//! The ledger's tables, functions and view, and how entries are read and written.
+//! The ledger's tables, routines and view, and how entries are read and written.
 //!
 //! The functions exist for speed: their plans are kept by the session, so that a small migration costs hardly more
-//! than its own statements. They are called by name from the transaction of each script.
+//! than its own statements. They are called by name from the transaction of each script. What writes the entry of a script
+//! that is one transaction is a procedure (PostgreSQL 11): a call needs no plan.
 
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ pub const TABLES: [&str; 3] = ["stepladder_ledger", "stepladder_lease", "steplad
 /// See [`TABLES`].
 pub const VIEW: &str = "stepladder_applied";
 /// See [`TABLES`].
-pub const FUNCTIONS: [&str; 5] =
-    ["stepladder_held", "stepladder_begin", "stepladder_entry", "stepladder_part", "stepladder_done"];
+pub const ROUTINES: [&str; 5] =
+    ["stepladder_held", "stepladder_begin", "stepladder_record", "stepladder_part", "stepladder_done"];
 
 /// The schema that holds the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,14 +58,14 @@ impl Schema {
 pub fn is_complete(session: &mut Session, schema: &Schema) -> Result<bool, Trouble> {
     let relations =
         ["ledger", "lease", "meta", "applied"].map(|t| format!("to_regclass({}) is not null", schema.class(t)));
-    let functions = format!(
+    let routines = format!(
         "(select count(distinct proname) = {} from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = pronamespace \
          where nspname = {} and proname in ('{}'))",
-        FUNCTIONS.len(),
+        ROUTINES.len(),
         literal(&schema.name),
-        FUNCTIONS.join("', '")
+        ROUTINES.join("', '")
     );
-    let rows = session.read(&format!("select {} and {functions}", relations.join(" and ")))?;
+    let rows = session.read(&format!("select {} and {routines}", relations.join(" and ")))?;
     Ok(rows.first().and_then(|r| r.get(0)) == Some("t"))
 }
 

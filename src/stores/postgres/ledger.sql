@@ -70,10 +70,10 @@ begin
   return txid_current();
 end
 $body$;
-create or replace function @schema@.stepladder_entry(
+create or replace procedure @schema@.stepladder_record(
   p_token text, p_xid bigint, p_direction text, p_version numeric, p_label text, p_checksum text, p_ordinal bigint,
   p_down_checksum text, p_down_extension text, p_down_script bytea
-) returns void language plpgsql as $body$
+) language plpgsql as $body$
 begin
   if p_xid <> txid_current() then
     raise exception '@ended@';

@@ -171,6 +171,10 @@ impl Postgres {
                 Err(trouble) => {
                     let mut failure = trouble.failure;
                     failure.message = format!("the ledger cannot be created: {}", failure.message);
+                    if trouble.state == Some(SqlState::SYNTAX_ERROR) {
+                        // Before it there was no CREATE PROCEDURE.
+                        failure = failure.hint("the server has to be PostgreSQL 11 or newer");
+                    }
                     return Err(failure);
                 }
             }

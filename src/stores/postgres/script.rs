@@ -110,9 +110,7 @@ impl Frame<'_> {
         }
         self.body(&mut feed, step, route);
         feed.say(RESET);
-        let entry = format!("{}({}, :{XID}, {})", self.schema.the("entry"), self.token(), self.columns(step));
-        // Without a column, so that nothing is printed.
-        feed.say(&format!("select from {entry} \\;"));
+        feed.say(&format!("call {}({}, :{XID}, {}) \\;", self.schema.the("record"), self.token(), self.columns(step)));
         let took = took();
         match chain.after {
             Some(next) => {

@@ -3,7 +3,7 @@
 
 use postgres::error::SqlState;
 
-use super::ledger::{FUNCTIONS, Schema, TABLES, VIEW};
+use super::ledger::{ROUTINES, Schema, TABLES, VIEW};
 use super::session::{Session, Trouble, literal};
 use crate::domain::Failure;
 
@@ -83,7 +83,7 @@ from timescaledb_information.jobs where job_id >= 1000 and proc_schema !~ '^_tim
 ///
 /// A schema is dropped whole unless something in it has to stay: it is `public`, holds the ledger or an extension.
 fn query(schema: &Schema, has_timescale: bool) -> String {
-    let ours: Vec<String> = TABLES.iter().chain([&VIEW]).chain(&FUNCTIONS).map(|n| literal(n)).collect();
+    let ours: Vec<String> = TABLES.iter().chain([&VIEW]).chain(&ROUTINES).map(|n| literal(n)).collect();
     let aggregates = match has_timescale {
         true => {
             "select format('%I.%I', view_schema, view_name)::regclass from timescaledb_information.continuous_aggregates"

@@ -59,7 +59,7 @@ close all \\;
 deallocate all \\;
 unlisten * \\;
 discard temp \\;
-select from public.stepladder_entry('...', :stepladder_xid, 'up', 14::numeric, '014_it''s', 'sha256:up', 3, \
+call public.stepladder_record('...', :stepladder_xid, 'up', 14::numeric, '014_it''s', 'sha256:up', 3, \
                     'sha256:down', 'sql', '<14 bytes>') \\;
 commit \\;
 select current_setting('stepladder.took') as stepladder_took \\gset
@@ -75,7 +75,7 @@ fn a_run_adds_markers_and_joins_neighbours() {
     let feed = frame(&schema, REAL).atomic(&step, &route(&step, "m/1.sql", true), chain);
     let fed = lines(&feed);
     assert_eq!(fed[0], "\\i 'm/1.sql'");
-    assert!(fed[9].starts_with("select from public.stepladder_entry('token', :stepladder_xid, "));
+    assert!(fed[9].starts_with("call public.stepladder_record('token', :stepladder_xid, "));
     let last = [
         "commit \\;",
         "begin isolation level read committed read write \\;",
