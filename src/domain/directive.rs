@@ -148,6 +148,12 @@ pub fn duration(text: &str) -> Option<Duration> {
 }
 
 fn suggestion(unknown: &str) -> String {
+    if unknown == "transaction" {
+        // Its nearest neighbour is its opposite.
+        return "leave it out: a script is one transaction wherever its store has them for scripts. In a script for MongoDB begin \
+                one yourself, with `db.getMongo().startSession()`"
+            .to_owned();
+    }
     let known = KNOWN.map(|(word, _)| format!("`{word}`")).join(", ");
     match closest(unknown, KNOWN.iter().map(|(word, _)| *word)) {
         Some(word) => format!("did you mean `{word}`? The directives are {known}"),
@@ -213,6 +219,10 @@ mod tests {
         assert_eq!(errors[0].line, 1);
         assert_eq!(errors[0].message, "unknown directive `require`");
         assert!(errors[0].hint.starts_with("did you mean `requires`? The directives are `no-transaction`"));
+
+        let (_, errors) = read(&["stepladder: transaction"]);
+        assert_eq!(errors[0].message, "unknown directive `transaction`");
+        assert!(errors[0].hint.starts_with("leave it out"), "{}", errors[0].hint);
     }
 
     #[test]
