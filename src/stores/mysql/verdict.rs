@@ -99,6 +99,7 @@ pub fn failure(step: &Step, broken: &Broken, kept: Kept) -> StepFailure {
 /// What to do about an error whose words leave it open.
 fn advice(number: u16) -> Option<&'static str> {
     Some(match number {
+        1021 | 1114 => "make room on the server's disk, then run it again: the script may be as it should",
         1148 | 2068 | 3948 | 4166 => {
             "`local_infile = true` in the store's section lets the client send files; the server needs local_infile=ON too"
         }

@@ -130,7 +130,7 @@ impl Rejection {
 
     /// What to do about it, where the usual advice is not all there is to say.
     pub fn hints(&self, atomic: bool) -> Vec<String> {
-        const HINTS: [(&str, &str); 7] = [
+        const HINTS: [(&str, &str); 8] = [
             (
                 "cannot run inside a transaction block",
                 "put the comment `-- stepladder: no-transaction` at the top of the script: this statement takes no transaction around it",
@@ -146,6 +146,10 @@ impl Rejection {
             (
                 "unsafe use of new value",
                 "add the enum value in one migration and use it in the next: it can be used once it is committed",
+            ),
+            (
+                "No space left on device",
+                "make room on the server's disk, then run it again: the script may be as it should",
             ),
             ("deadlock detected", "another session was in the way; running it again may be all it takes"),
             ("due to lock timeout", "another session holds a lock on the table; run it again when that one is done"),
@@ -185,6 +189,12 @@ mod tests {
         let failed = rejection("psql: error: connection to server failed: FATAL:  no\n");
         assert_eq!(failed.message, "error: connection to server failed: FATAL:  no");
         assert_eq!(rejection("psql:a:3: FEHLER:  nein\nZEILE 1: x\n").message, "psql:a:3: FEHLER:  nein\nZEILE 1: x");
+    }
+
+    #[test]
+    fn a_full_disk_is_not_the_scripts_fault() {
+        let said = "psql:m/1.sql:2: ERROR:  could not extend file \"base/5/16417\": No space left on device\nHINT:  Check free disk space.\n";
+        assert!(rejection(said).hints(true)[0].starts_with("make room on the server's disk"));
     }
 
     #[test]
