@@ -42,8 +42,9 @@ impl Locked for Held {
     }
 
     fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
-        // It logs in while the scripts are read. Whether it is needed, and so what is wrong with it, is seen later.
-        self.talk = self.program(None).and_then(|program| self.start(program)).ok();
+        if self.talk.is_none() {
+            self.talk = start_ahead(&self.place);
+        }
         let session = self.session.another();
         Ok(Box::new(Pulse::new(session, &self.place.home, &self.owner.token, self.place.settings.lease)))
     }
@@ -135,18 +136,10 @@ impl Held {
     }
 
     fn program(&mut self, needed_by: Option<&str>) -> Result<(PathBuf, Family), Failure> {
-        if let Some(known) = &self.program {
-            return Ok(known.clone());
+        match &self.program {
+            Some(known) => Ok(known.clone()),
+            None => Ok(self.program.insert(program(&self.place, needed_by)?).clone()),
         }
-        let program = self.place.program(needed_by)?;
-        let family = Family::of_program(&program)?;
-        Ok(self.program.insert((program, family)).clone())
-    }
-
-    fn start(&self, (program, family): (PathBuf, Family)) -> Result<Talk, Failure> {
-        let shown = program.display().to_string();
-        Talk::start(program, family, &self.place.endpoint, &self.place.settings.root)
-            .map_err(|e| Failure::unreachable(format!("`{shown}` cannot be started: {e}")))
     }
 
     /// The client that is there, or a new one.
@@ -157,7 +150,7 @@ impl Held {
             }
             talk.finish();
         }
-        let started = self.program(Some(&step.full_name())).and_then(|program| self.start(program));
+        let started = self.program(Some(&step.full_name())).and_then(|program| start(&self.place, program));
         started.map_err(|f| StepFailure::before(step.index, f))
     }
 
@@ -220,6 +213,24 @@ impl Held {
             }
         }
     }
+}
+
+fn program(place: &Place, needed_by: Option<&str>) -> Result<(PathBuf, Family), Failure> {
+    let program = place.program(needed_by)?;
+    let family = Family::of_program(&program)?;
+    Ok((program, family))
+}
+
+fn start(place: &Place, (program, family): (PathBuf, Family)) -> Result<Talk, Failure> {
+    let shown = program.display().to_string();
+    Talk::start(program, family, &place.endpoint, &place.settings.root)
+        .map_err(|e| Failure::unreachable(format!("`{shown}` cannot be started: {e}")))
+}
+
+/// A client that logs in while the ledger is created and the scripts are read. Whether it is needed, and so what is wrong with
+/// it, is seen later.
+pub(super) fn start_ahead(place: &Place) -> Option<Talk> {
+    program(place, None).and_then(|program| start(place, program)).ok()
 }
 
 /// Whether a script is one transaction. What goes on in its middle is none.

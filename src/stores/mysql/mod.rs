@@ -31,6 +31,7 @@ use self::ledger::Home;
 use self::locked::Held;
 use self::script::{Chain, Frame};
 use self::session::Session;
+use self::talk::Talk;
 use self::wire::Trouble;
 use super::{
     Atomicity, Card, Client, Holder, Kind, Ledger, Needed, Owner, Preview, Probe, Settings, Step, Store, StoredScript,
@@ -106,11 +107,12 @@ struct Mysql {
 }
 
 impl Mysql {
-    /// Creates what the ledger needs. Another process may be doing the same at this moment.
-    fn create_ledger(&mut self) -> Result<(), Failure> {
+    /// Creates what the ledger needs, and starts a client meanwhile. Another process may be doing the same at this moment.
+    fn create_ledger(&mut self) -> Result<Option<Talk>, Failure> {
         if ledger::format(&mut self.session, &self.place.home)?.is_some() {
-            return Ok(());
+            return Ok(None);
         }
+        let ahead = locked::start_ahead(&self.place);
         for sql in ledger::create(&self.place.home) {
             let mut tries = 0;
             while let Err(trouble) = self.session.run(&sql) {
@@ -124,7 +126,7 @@ impl Mysql {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        Ok(())
+        Ok(ahead)
     }
 }
 
@@ -189,7 +191,7 @@ impl Store for Mysql {
     }
 
     fn lock(&mut self, owner: &Owner) -> Result<Taken, Failure> {
-        self.create_ledger()?;
+        let talk = self.create_ledger()?;
         match lease::take(&mut self.session, &self.place.home, owner, self.place.settings.lease)? {
             lease::Attempt::Held(holder) => Ok(Taken::Held(holder)),
             lease::Attempt::Ours(took_over) => {
@@ -202,7 +204,7 @@ impl Store for Mysql {
                     owner,
                     took_over,
                     program: None,
-                    talk: None,
+                    talk,
                     since: std::time::Instant::now(),
                 })))
             }

@@ -31,8 +31,26 @@ pub struct Held {
     pub took_over: Option<Holder>,
     /// The client, once it was looked for.
     pub program: Option<PathBuf>,
-    /// One that was started ahead, and when: until it has logged in, the scripts can be read.
-    pub ready: Option<(Running, Instant)>,
+    /// One that was started ahead.
+    pub ready: Option<Ready>,
+}
+
+/// A client that was started ahead: it logs in while the ledger is created and the scripts are read.
+pub struct Ready {
+    running: Running,
+    since: Instant,
+}
+
+impl Ready {
+    /// None where it cannot be started: whether it is needed, and so what is wrong with it, is seen later.
+    pub fn start(place: &Place, run: &str) -> Option<Self> {
+        let line = command(place, place.program().ok()?, run);
+        Some(Self { running: Running::start(&line).ok()?, since: Instant::now() })
+    }
+}
+
+fn command(place: &Place, program: PathBuf, run: &str) -> CommandLine {
+    psql::command(program, &place.endpoint, &place.settings.root, run)
 }
 
 impl Locked for Held {
@@ -41,8 +59,9 @@ impl Locked for Held {
     }
 
     fn heart(&mut self) -> Result<Box<dyn Heart>, Failure> {
-        let ready = self.command().ok().and_then(|line| Running::start(&line).ok());
-        self.ready = ready.map(|running| (running, Instant::now()));
+        if self.ready.is_none() {
+            self.ready = Ready::start(&self.place, &self.owner.run);
+        }
         let session = self.session.another();
         Ok(Box::new(Pulse::new(session, &self.place.schema, &self.owner.token, self.place.settings.lease)))
     }
@@ -103,8 +122,8 @@ impl Locked for Held {
     }
 
     fn release(mut self: Box<Self>) -> Result<(), Failure> {
-        if let Some((unused, _)) = self.ready.take() {
-            let _ = unused.finish();
+        if let Some(unused) = self.ready.take() {
+            let _ = unused.running.finish();
         }
         lease::release(&mut self.session, &self.place.schema, &self.owner.token)
     }
@@ -127,17 +146,17 @@ impl Held {
 
     fn command(&mut self) -> Result<CommandLine, Failure> {
         let program = self.program()?;
-        Ok(psql::command(program, &self.place.endpoint, &self.place.settings.root, &self.owner.run))
+        Ok(command(&self.place, program, &self.owner.run))
     }
 
     /// The client that was started ahead, or a new one.
     fn client(&mut self) -> Result<Running, Failure> {
         let line = self.command()?;
-        if let Some((ready, since)) = self.ready.take() {
-            if !ready.has_ended() && since.elapsed() < FRESH {
-                return Ok(ready);
+        if let Some(Ready { running, since }) = self.ready.take() {
+            if !running.has_ended() && since.elapsed() < FRESH {
+                return Ok(running);
             }
-            let _ = ready.finish();
+            let _ = running.finish();
         }
         Running::start(&line).map_err(|e| Failure::unreachable(format!("psql cannot be started: {e}")))
     }

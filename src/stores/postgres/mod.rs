@@ -30,7 +30,7 @@ use postgres::error::SqlState;
 
 use self::endpoint::Endpoint;
 use self::ledger::Schema;
-use self::locked::Held;
+use self::locked::{Held, Ready};
 use self::script::{Chain, Frame, route};
 use self::session::{Session, identifier, literal};
 use super::{
@@ -155,15 +155,17 @@ impl Postgres {
             .hint("install the extension on the server, or make this a store of the kind `postgres`"))
     }
 
-    /// Creates what the ledger needs. Another process may be doing the same at this moment.
-    fn create_ledger(&mut self) -> Result<(), Failure> {
+    /// Creates what the ledger needs, and starts a client for this run meanwhile. Another process may be doing the same at this
+    /// moment.
+    fn create_ledger(&mut self, run: &str) -> Result<Option<Ready>, Failure> {
         let schema = &self.place.schema;
-        let mut tries = 0;
+        let (mut ready, mut tries) = (None, 0);
         while !ledger::is_complete(&mut self.session, schema)? {
+            ready = ready.or_else(|| Ready::start(&self.place, run));
             let find = format!("select to_regnamespace({}) is null", literal(&identifier(schema.name())));
             let missing = self.session.read(&find)?.first().and_then(|r| r.get(0)) == Some("t");
             match self.session.write(&ledger::create(schema, missing)) {
-                Ok(_) => return Ok(()),
+                Ok(_) => break,
                 Err(trouble) if tries < 20 && trouble.state.as_ref().is_some_and(is_race) => {
                     tries += 1;
                     std::thread::sleep(std::time::Duration::from_millis(20));
@@ -179,7 +181,7 @@ impl Postgres {
                 }
             }
         }
-        Ok(())
+        Ok(ready)
     }
 }
 
@@ -273,20 +275,14 @@ impl Store for Postgres {
         if ledger::exists(&mut self.session, &schema)? {
             ledger::check_format(&mut self.session, &schema)?;
         }
-        self.create_ledger()?;
+        let ready = self.create_ledger(&owner.run)?;
         match lease::take(&mut self.session, &schema, owner, self.place.settings.lease)? {
             lease::Attempt::Held(holder) => Ok(Taken::Held(holder)),
             lease::Attempt::Ours(took_over) => {
                 let another = self.session.another();
                 let session = std::mem::replace(&mut self.session, another);
-                let held = Held {
-                    place: self.place.clone(),
-                    session,
-                    owner: owner.clone(),
-                    took_over,
-                    program: None,
-                    ready: None,
-                };
+                let held =
+                    Held { place: self.place.clone(), session, owner: owner.clone(), took_over, program: None, ready };
                 Ok(Taken::Ours(Box::new(held)))
             }
         }
