@@ -53,7 +53,13 @@ impl Reader {
             }
             match file.read(&mut self.buffer[self.length..]) {
                 Ok(0) => break,
-                Ok(n) => self.length += n,
+                Ok(n) => {
+                    self.length += n;
+                    // As long as the system says: a read that finds nothing more is spared. Some files are said to have no length.
+                    if stamp.size == self.length as u64 {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

@@ -133,9 +133,12 @@ pub fn seed_step(store: &str, label: &str, script: &Arc<Script>, card: &Card, ro
     from_file(&planned, script, card, root)
 }
 
-/// The down script that an up step records.
+/// The down script that an up step records: what was planned with, even if its file has been changed since, as `status` will say.
 pub(crate) fn read_down(script: &Script, root: &Path) -> Result<StoredScript, Failure> {
-    let text = read(script, root, "recorded")?;
+    let text = match &script.kept {
+        Some(kept) => Arc::clone(&kept.text),
+        None => read(script, root, "recorded")?,
+    };
     Ok(StoredScript { extension: script.extension.clone(), checksum: script.checksum.clone(), text })
 }
 
