@@ -123,7 +123,7 @@ impl Dialogue {
     pub fn finish(&mut self) -> std::io::Result<Finished> {
         self.orders = None;
         let Some(running) = self.running.take() else { return Ok(Finished { code: None, stderr: String::new() }) };
-        if !running.ends_within(FAREWELL) {
+        if running.end().recv_timeout(FAREWELL) == Err(RecvTimeoutError::Timeout) {
             running.ender().end();
         }
         running.finish()

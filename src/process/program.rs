@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -101,8 +102,8 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Waits for a client's end; ends it at its deadline or when asked to stop at once.
 pub fn watch(running: &Running, timeout: Option<Duration>, stop: &Stop) -> Option<Ended> {
-    let started = Instant::now();
-    while !running.ends_within(LOOK) {
+    let (started, end) = (Instant::now(), running.end());
+    while end.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
         let ended = match (stop.at_once(), timeout) {
             (Some(reason), _) => Ended::Stopped(reason),
             (None, Some(limit)) if started.elapsed() >= limit => Ended::Deadline(limit),

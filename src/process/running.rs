@@ -2,6 +2,7 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::unix::process::CommandExt;
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -76,9 +77,13 @@ impl Running {
         !matches!(self.handle.try_wait(), Ok(None))
     }
 
-    /// Waits for its end, not longer than this. True too where its end cannot be waited for: [`Running::finish`] says why.
-    pub fn ends_within(&self, limit: Duration) -> bool {
-        !matches!(self.handle.wait_timeout(limit), Ok(None))
+    /// Tells of its end at once; hung up without a word where its end cannot be waited for. A thread waits and not a handler of
+    /// SIGCHLD, which would interrupt whatever else this process waits for.
+    pub fn end(&self) -> Receiver<()> {
+        let (sender, receiver) = mpsc::channel();
+        let handle = Arc::clone(&self.handle);
+        thread::spawn(move || handle.wait().is_ok().then(|| sender.send(())));
+        receiver
     }
 
     /// What it has written to standard error so far.
@@ -136,7 +141,13 @@ impl Ender {
     fn with_signals(&self, signals: &[(i32, Duration)]) {
         for (number, patience) in signals {
             signal(self.group, *number);
-            let _ = self.handle.wait_timeout(*patience);
+            let until = Instant::now() + *patience;
+            while Instant::now() < until {
+                if !matches!(self.handle.try_wait(), Ok(None)) {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
         }
         signal(self.group, libc::SIGKILL);
     }
