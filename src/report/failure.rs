@@ -71,7 +71,7 @@ pub fn of_seed(step: &Step, failure: &StepFailure, report: &Report, root: &Path)
     out.details.extend(applied_before(report).map(|s| s.replacen("applied", "seeded", 1)));
     out.details.extend(not_begun(report));
     out.hints.clone_from(&failure.hints);
-    if failure.kind == FailureKind::Failed {
+    if failure.kind == FailureKind::Failed && !failure.may_run_again() {
         out.hints.push("correct the script, then `stepladder seed`".to_owned());
     }
     out
@@ -209,6 +209,7 @@ fn advice(step: &Step, failure: &StepFailure, card: &Card) -> Vec<String> {
         Kept::Nothing | Kept::All if failure.kind == FailureKind::Interrupted => {
             vec![format!("{again} goes on from here")]
         }
+        Kept::Nothing if failure.may_run_again() => vec![format!("{again} goes on from here")],
         Kept::Nothing if failure.kind == FailureKind::Failed && !never_ran(failure) => {
             vec![format!("correct the script, then {again}")]
         }
@@ -217,7 +218,11 @@ fn advice(step: &Step, failure: &StepFailure, card: &Card) -> Vec<String> {
             let mut advice = Vec::new();
             if card.journals && known.is_some() {
                 let from = failure.line.map(|l| format!(" from line {l} on")).unwrap_or_default();
-                advice.push(format!("correct the script{from}, then `stepladder repair {name} --resume`"));
+                let first = match failure.may_run_again() {
+                    true => "go on where it stopped: ".to_owned(),
+                    false => format!("correct the script{from}, then "),
+                };
+                advice.push(format!("{first}`stepladder repair {name} --resume`"));
             }
             advice.extend(by_hand(&name));
             advice

@@ -90,6 +90,9 @@ pub enum Outcome {
     Stopped,
 }
 
+/// What a hint says where the script can be run as it is: something else was in the way.
+pub const RUN_AGAIN: &str = "run it again";
+
 /// A step that did not get to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepFailure {
@@ -131,6 +134,11 @@ impl StepFailure {
     pub fn absent(index: usize, client: &str) -> Self {
         let why = Failure::failed(format!("{client} reported its end, but the ledger does not have its entry"));
         Self { what: "is not in the ledger".to_owned(), kept: Kept::Unknown, ..Self::before(index, why) }
+    }
+
+    /// Whether a hint says that the script is not to blame.
+    pub fn may_run_again(&self) -> bool {
+        self.hints.iter().any(|hint| hint.contains(RUN_AGAIN))
     }
 
     /// Of a program that ended well, while its last entry could not be written.

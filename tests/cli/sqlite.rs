@@ -35,6 +35,29 @@ fn a_rejected_statement_is_shown_with_its_line() {
         "#);
 }
 
+/// As full as a disk can be made here: there may be no more pages.
+#[test]
+fn a_full_disk_is_not_the_scripts_fault() {
+    let world = with(&[
+        (
+            "001_big.up.sql",
+            "PRAGMA max_page_count = 30;\nCREATE TABLE big (t TEXT);\nINSERT INTO big VALUES (hex(randomblob(100000)));\n",
+        ),
+        ("001_big.down.sql", "DROP TABLE big;\n"),
+    ]);
+    assert_snapshot!(world.shows("up"), @r#"
+        [stderr]
+        error: sqlite/001_big stopped because the disk is full at line 3
+          migrations/sqlite/001_big.up.sql:3
+            3 | INSERT INTO big VALUES (hex(randomblob(100000)));
+              | database or disk is full (SQLITE_FULL)
+          nothing of it was kept: the script ran in one transaction
+        hint: make room on the disk (or raise max_page_count), then run it again
+        hint: `stepladder up` goes on from here
+        [exit 1]
+        "#);
+}
+
 #[test]
 fn a_script_with_its_own_transaction_is_said_to_have_one() {
     let world = with(&[

@@ -99,11 +99,12 @@ pub fn failure(step: &Step, broken: &Broken, kept: Kept) -> StepFailure {
 /// What to do about an error whose words leave it open.
 fn advice(number: u16) -> Option<&'static str> {
     Some(match number {
-        1021 | 1114 => "make room on the server's disk, then run it again: the script may be as it should",
+        1021 | 1114 => "make room on the server's disk, then run it again",
         1148 | 2068 | 3948 | 4166 => {
             "`local_infile = true` in the store's section lets the client send files; the server needs local_infile=ON too"
         }
-        1205 => "another session holds what this needs; `SHOW PROCESSLIST` shows it, then run the command again",
+        1205 => "another session holds what this needs; `SHOW PROCESSLIST` shows it, then run it again",
+        1213 => "another session was in the way; run it again, which may be all it takes",
         1419 => "the user needs SUPER, or the server log_bin_trust_function_creators=1, while it writes a binary log",
         _ => return None,
     })

@@ -147,11 +147,8 @@ impl Rejection {
                 "unsafe use of new value",
                 "add the enum value in one migration and use it in the next: it can be used once it is committed",
             ),
-            (
-                "No space left on device",
-                "make room on the server's disk, then run it again: the script may be as it should",
-            ),
-            ("deadlock detected", "another session was in the way; running it again may be all it takes"),
+            ("No space left on device", "make room on the server's disk, then run it again"),
+            ("deadlock detected", "another session was in the way; run it again, which may be all it takes"),
             ("due to lock timeout", "another session holds a lock on the table; run it again when that one is done"),
             (
                 "functionality not supported under the current \"apache\" license",
