@@ -103,11 +103,7 @@ impl Dialogue {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if ended.is_none() {
-                ended = match (stop.at_once(), timeout) {
-                    (Some(reason), _) => Some(Ended::Stopped(reason)),
-                    (None, Some(limit)) if began.elapsed() >= limit => Some(Ended::Deadline(limit)),
-                    _ => None,
-                };
+                ended = Ended::due(stop, timeout, began);
                 if let Some(running) = self.running.as_ref().filter(|_| ended.is_some()) {
                     self.orders = None;
                     if self.goes_on { running.ender().end() } else { running.ender().cancel() }

@@ -97,6 +97,14 @@ pub enum Ended {
     Stopped(StopReason),
 }
 
+impl Ended {
+    /// Why something that began then has to end now, if it has to.
+    pub fn due(stop: &Stop, timeout: Option<Duration>, began: Instant) -> Option<Self> {
+        let late = || timeout.filter(|limit| began.elapsed() >= *limit).map(Self::Deadline);
+        stop.at_once().map(Self::Stopped).or_else(late)
+    }
+}
+
 /// How often somebody is asked whether a client is to be ended.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -104,13 +112,10 @@ const LOOK: Duration = Duration::from_millis(20);
 pub fn watch(running: &Running, timeout: Option<Duration>, stop: &Stop) -> Option<Ended> {
     let (started, end) = (Instant::now(), running.end());
     while end.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-        let ended = match (stop.at_once(), timeout) {
-            (Some(reason), _) => Ended::Stopped(reason),
-            (None, Some(limit)) if started.elapsed() >= limit => Ended::Deadline(limit),
-            _ => continue,
-        };
-        running.ender().cancel();
-        return Some(ended);
+        if let Some(ended) = Ended::due(stop, timeout, started) {
+            running.ender().cancel();
+            return Some(ended);
+        }
     }
     None
 }

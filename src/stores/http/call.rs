@@ -54,11 +54,7 @@ pub struct Limit<'a> {
 impl Limit<'_> {
     /// Whether it is time to end.
     pub fn due(&self) -> Option<Ended> {
-        match (self.stop.at_once(), self.timeout) {
-            (Some(reason), _) => Some(Ended::Stopped(reason)),
-            (None, Some(limit)) if self.started.elapsed() >= limit => Some(Ended::Deadline(limit)),
-            _ => None,
-        }
+        Ended::due(self.stop, self.timeout, self.started)
     }
 
     /// Sleeps, unless it has to end.

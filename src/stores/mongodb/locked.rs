@@ -162,11 +162,7 @@ impl Held {
         for (command, done) in commands.iter().zip(0_u32..).skip(step.resume_from as usize) {
             let mut ended = None;
             let mut watch = || {
-                ended = match (context.stop.at_once(), step.timeout) {
-                    (Some(reason), _) => Some(Ended::Stopped(reason)),
-                    (None, Some(limit)) if began.elapsed() >= limit => Some(Ended::Deadline(limit)),
-                    _ => None,
-                };
+                ended = Ended::due(context.stop, step.timeout, began);
                 ended.is_none()
             };
             let go_on = watch();

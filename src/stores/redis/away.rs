@@ -12,11 +12,12 @@ use super::job::{Job, Piece};
 use super::ledger;
 use super::locked::Held;
 use super::moved::{Elsewhere, Patience};
-use super::pieces::{due, hear_script};
+use super::pieces::hear_script;
 use super::ready::Ready;
 use super::session::{Reply, Session};
 use super::verdict::{self, Broken};
 use super::words::{Words, asking, items, text};
+use crate::process::program::Ended;
 use crate::stores::Context;
 
 const AWAY: &str = include_str!("lua/away.lua");
@@ -124,7 +125,7 @@ fn on_node(
     started: Instant,
     context: &Context<'_>,
 ) -> Result<Value, Broken> {
-    if let Some(ended) = due(started, ready.step.timeout, context) {
+    if let Some(ended) = Ended::due(context.stop, ready.step.timeout, started) {
         return Err(verdict::ended(&ended));
     }
     let part = (first..end).find(|part| ready.keys.get(*part).is_some_and(Option::is_some)).unwrap_or(first);

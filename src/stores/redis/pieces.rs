@@ -78,8 +78,8 @@ fn wait_for_script(
     loop {
         session.push(Arc::clone(&packed), 1)?;
         let (reply, cut) = hear_script(session, started, timeout, context)?;
-        let elsewhere =
-            Elsewhere::of_reply(&reply).filter(|_| cut.is_none() && due(started, timeout, context).is_none());
+        let elsewhere = Elsewhere::of_reply(&reply)
+            .filter(|_| cut.is_none() && Ended::due(context.stop, timeout, started).is_none());
         if !elsewhere.is_some_and(|elsewhere| session.follow(&elsewhere, &mut patience)) {
             return Ok((reply, cut));
         }
@@ -101,7 +101,7 @@ pub fn hear_script(
     let (mut cut, mut silent): (Option<(Ended, Instant)>, Option<Failure>) = (None, None);
     let mut told = false;
     let waited = session.pull(|| {
-        cut = cut.take().or_else(|| Some((due(started, timeout, context)?, Instant::now())));
+        cut = cut.take().or_else(|| Some((Ended::due(context.stop, timeout, started)?, Instant::now())));
         if let Some((_, since)) = cut.as_ref().filter(|_| !told) {
             match another.ask(&["SCRIPT", "KILL"]) {
                 // One that is busy with a script says so. Where nobody does, for so long, ours is not to be expected any more.
@@ -123,15 +123,6 @@ pub fn hear_script(
         (Waited::Stopped(()), None) => None,
     };
     Ok((reply.unwrap_or_else(|| Err("no answer".to_owned())), cut))
-}
-
-/// Whether it is time to end.
-pub fn due(started: Instant, timeout: Option<Duration>, context: &Context<'_>) -> Option<Ended> {
-    match (context.stop.at_once(), timeout) {
-        (Some(reason), _) => Some(Ended::Stopped(reason)),
-        (None, Some(limit)) if started.elapsed() >= limit => Some(Ended::Deadline(limit)),
-        _ => None,
-    }
 }
 
 /// A step in pieces: `begun`, the pieces with their journal, `done`.
@@ -220,7 +211,7 @@ fn one_script(
     started: Instant,
     context: &Context<'_>,
 ) -> Result<Vec<String>, Broken> {
-    if let Some(ended) = due(started, ready.step.timeout, context) {
+    if let Some(ended) = Ended::due(context.stop, ready.step.timeout, started) {
         return Err(verdict::ended(&ended));
     }
     let arguments = piece(held, ready, how, before, work);
@@ -284,7 +275,7 @@ fn command_at(
     context: &Context<'_>,
 ) -> Result<Reply, Broken> {
     let id = session.id()?;
-    match session.wait(packed, count, || due(started, step.timeout, context))? {
+    match session.wait(packed, count, || Ended::due(context.stop, step.timeout, started))? {
         Waited::Stopped(ended) => {
             let _ = session.another().ask(&["CLIENT", "KILL", "ID", &id.to_string()]);
             Err(verdict::ended(&ended))
