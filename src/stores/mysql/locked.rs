@@ -215,7 +215,11 @@ impl Held {
     }
 }
 
-fn program(place: &Place, needed_by: Option<&str>) -> Result<(PathBuf, Family), Failure> {
+/// The client, and whose it is.
+///
+/// # Errors
+/// It cannot be found, or not be asked.
+pub(super) fn program(place: &Place, needed_by: Option<&str>) -> Result<(PathBuf, Family), Failure> {
     let program = place.program(needed_by)?;
     let family = Family::of_program(&program)?;
     Ok((program, family))

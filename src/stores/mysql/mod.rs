@@ -153,8 +153,7 @@ impl Store for Mysql {
 
     fn preview(&self, steps: &[Step], run: &str) -> Result<Preview, Failure> {
         let needed_by = steps.first().map(Step::full_name);
-        let program = self.place.program(needed_by.as_deref())?;
-        let family = Family::of_program(&program)?;
+        let (program, family) = locked::program(&self.place, needed_by.as_deref())?;
         let (options, root) = (Path::new("OPTIONS"), &self.place.settings.root);
         let line = client::command(program, family, &self.place.endpoint, options, root);
         let mut owner = crate::process::identity::owner(run);

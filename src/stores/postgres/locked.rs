@@ -13,7 +13,7 @@ use super::session::{Session, literal};
 use super::verdict::{self, Fate};
 use super::wipe;
 use crate::domain::{EntryEvent, Failure, Version};
-use crate::process::{CommandLine, Running};
+use crate::process::Running;
 use crate::stores::{
     Context, FRESH, Heart, Holder, Kept, Ledger, Locked, NewEntry, Outcome, Owner, Step, StepEvent, StepFailure,
     StoredScript,
@@ -44,13 +44,9 @@ pub struct Ready {
 impl Ready {
     /// None where it cannot be started: whether it is needed, and so what is wrong with it, is seen later.
     pub fn start(place: &Place, run: &str) -> Option<Self> {
-        let line = command(place, place.program().ok()?, run);
+        let line = place.command(place.program().ok()?, run);
         Some(Self { running: Running::start(&line).ok()?, since: Instant::now() })
     }
-}
-
-fn command(place: &Place, program: PathBuf, run: &str) -> CommandLine {
-    psql::command(program, &place.endpoint, &place.settings.root, run)
 }
 
 impl Locked for Held {
@@ -144,20 +140,16 @@ impl Held {
         Ok(program)
     }
 
-    fn command(&mut self) -> Result<CommandLine, Failure> {
-        let program = self.program()?;
-        Ok(command(&self.place, program, &self.owner.run))
-    }
-
     /// The client that was started ahead, or a new one.
     fn client(&mut self) -> Result<Running, Failure> {
-        let line = self.command()?;
         if let Some(Ready { running, since }) = self.ready.take() {
             if !running.has_ended() && since.elapsed() < FRESH {
                 return Ok(running);
             }
             let _ = running.finish();
         }
+        let program = self.program()?;
+        let line = self.place.command(program, &self.owner.run);
         Running::start(&line).map_err(|e| Failure::unreachable(format!("psql cannot be started: {e}")))
     }
 

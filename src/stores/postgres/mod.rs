@@ -40,6 +40,7 @@ use super::{
 use crate::config::{Secret, scrub};
 use crate::domain::sql::Dialect;
 use crate::domain::{Failure, Version};
+use crate::process::CommandLine;
 
 const CLIENT: Client = Client {
     programs: &["psql"],
@@ -114,6 +115,10 @@ pub struct Place {
 impl Place {
     fn program(&self) -> Result<PathBuf, Failure> {
         crate::process::find::client(&CLIENT, self.settings.client.as_deref(), &self.settings.name, None)
+    }
+
+    fn command(&self, program: PathBuf, run: &str) -> CommandLine {
+        psql::command(program, &self.endpoint, &self.settings.root, run)
     }
 
     fn scrub(&self, failure: &mut StepFailure) {
@@ -226,7 +231,7 @@ impl Store for Postgres {
     }
 
     fn preview(&self, steps: &[Step], run: &str) -> Result<Preview, Failure> {
-        let line = psql::command(self.place.program()?, &self.place.endpoint, &self.place.settings.root, run);
+        let line = self.place.command(self.place.program()?, run);
         let frame = Frame { schema: &self.place.schema, token: None, mark: "" };
         let lines = steps.iter().map(|step| {
             let route = route(step, &step.path, true);
