@@ -172,18 +172,30 @@ def postgres(work):
     pair("PostgreSQL, 1,000 pending migrations", sides)
 
 
-def plain_tools(work):
-    """A folder with kafka-topics started with the options of Kafka's own scripts, for the reason told at `plain_shell`."""
-    with open(os.path.join(KAFKA_BIN, "kafka-topics") if KAFKA_BIN else shutil.which("kafka-topics")) as f:
+# The options of a JVM in a launcher.
+JVM_OPTIONS = (r" -X\S+", "")
+
+
+def as_installed(work, place, *changes):
+    """A folder with a JVM client that is started as its own packages start it. The tests' JVMs start in a fraction of the time, which nobody else's do."""
+    with open(place) as f:
         launcher = f.read()
+    for pattern, text in changes:
+        launcher = re.sub(pattern, text, launcher)
+    os.makedirs(f"{work}/bin")
+    path = f"{work}/bin/{os.path.basename(place)}"
+    with open(path, "w") as f:
+        f.write(launcher)
+    os.chmod(path, 0o755)
+    return f"{work}/bin"
+
+
+def plain_tools(work):
+    """kafka-topics with the options of Kafka's own scripts."""
     options = ("-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 "
                "-XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true")
-    launcher = re.sub(r" -X\S+", "", launcher).replace("exec java ", f"exec java {options} ").replace("-Xmx128m", "-Xmx256M")
-    os.makedirs(f"{work}/bin")
-    with open(f"{work}/bin/kafka-topics", "w") as f:
-        f.write(launcher)
-    os.chmod(f"{work}/bin/kafka-topics", 0o755)
-    return f"{work}/bin"
+    place = os.path.join(KAFKA_BIN, "kafka-topics") if KAFKA_BIN else shutil.which("kafka-topics")
+    return as_installed(work, place, JVM_OPTIONS, ("exec java ", f"exec java {options} "), ("-Xmx128m", "-Xmx256M"))
 
 
 def kafka(work):
@@ -431,23 +443,12 @@ def redis(work):
     clean()
 
 
-def plain_shell(work):
-    """A folder with cypher-shell as packages start it. The tests' own has its JVM start in a fraction of the time, which nobody else's does."""
-    with open(shutil.which("cypher-shell")) as f:
-        launcher = re.sub(r"\$\{JAVA_OPTS:-[^}]*\}", "$JAVA_OPTS", f.read())
-    os.makedirs(f"{work}/bin")
-    with open(f"{work}/bin/cypher-shell", "w") as f:
-        f.write(re.sub(r" -X\S+", "", launcher))
-    os.chmod(f"{work}/bin/cypher-shell", 0o755)
-    return f"{work}/bin"
-
-
 def neo4j(work):
     """50 migrations through stepladder and the same statements through one cypher-shell; and a look."""
     if not NEO4J:
         return print("\nneo4j: left out, STEPLADDER_TEST_NEO4J_URL is not set")
     url = urllib.parse.urlsplit(NEO4J)
-    path = plain_shell(work)
+    path = as_installed(work, shutil.which("cypher-shell"), (r"\$\{JAVA_OPTS:-[^}]*\}", "$JAVA_OPTS"), JVM_OPTIONS)
     shell = [f"{path}/cypher-shell", "--address", f"neo4j://{url.hostname}:{url.port}", "--format", "plain", "--non-interactive"]
     login = {"NEO4J_USERNAME": url.username, "NEO4J_PASSWORD": url.password}
     folder = f"{work}/migrations/neo4j"
