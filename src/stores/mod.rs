@@ -71,7 +71,7 @@ pub use card::{Atomicity, Card, Client, Kind};
 pub use locked::{Context, Heart, Locked, NewEntry, Stop, StopReason};
 pub use needed::Needed;
 pub use owner::{Holder, Owner};
-pub use step::{Kept, Outcome, Preview, Step, StepEvent, StepFailure, StoredScript};
+pub use step::{Kept, Outcome, Preview, RUN_AGAIN, Step, StepEvent, StepFailure, StoredScript};
 
 use crate::domain::{Entry, Failure, Version};
 

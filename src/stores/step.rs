@@ -90,7 +90,7 @@ pub enum Outcome {
     Stopped,
 }
 
-/// What a hint says where the script can be run as it is: something else was in the way.
+/// What a hint of a store says, in these words, where the script can be run as it is: something else was in the way.
 pub const RUN_AGAIN: &str = "run it again";
 
 /// A step that did not get to its end.

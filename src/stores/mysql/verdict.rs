@@ -129,6 +129,14 @@ pub fn unfit(step: &Step, unfit: Unfit) -> StepFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stores::RUN_AGAIN;
+
+    #[test]
+    fn what_is_not_the_scripts_fault_is_said_to_be_run_again() {
+        for number in [1021, 1114, 1205, 1213] {
+            assert!(advice(number).unwrap().contains(RUN_AGAIN), "{number}");
+        }
+    }
 
     #[test]
     fn an_error_is_found_with_the_users_line() {

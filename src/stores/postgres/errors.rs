@@ -165,6 +165,7 @@ impl Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stores::RUN_AGAIN;
 
     #[test]
     fn the_message_is_told_from_notices_and_results() {
@@ -189,9 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_not_the_scripts_fault() {
+    fn what_is_not_the_scripts_fault_is_said_to_be_run_again() {
         let said = "psql:m/1.sql:2: ERROR:  could not extend file \"base/5/16417\": No space left on device\nHINT:  Check free disk space.\n";
         assert!(rejection(said).hints(true)[0].starts_with("make room on the server's disk"));
+        for words in ["No space left on device", "deadlock detected", "canceling statement due to lock timeout"] {
+            let rejection = rejection(&format!("psql:m/1.sql:2: ERROR:  {words}\n"));
+            assert!(rejection.hints(true)[0].contains(RUN_AGAIN), "{words}");
+        }
     }
 
     #[test]
